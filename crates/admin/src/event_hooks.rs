@@ -1,0 +1,132 @@
+//! `/event-hooks`: hooks are made, changed and deleted here, and so in gateway.toml.
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use sluice_config::{Config, EventHook, KeyPath, entity_id};
+use uuid::Uuid;
+
+use crate::control::{Edit, Refusal};
+use crate::entities::{Entity, as_id, find};
+use crate::error::Error;
+use crate::hook_body::{HookBody, Use};
+use crate::violations::{Violations, explain};
+use crate::{App, Shared, body, hook_name, reply};
+
+const SECTION: &str = "event_hooks";
+
+/// `POST`: a new hook.
+pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
+    let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
+    let id = hook.id;
+    add(&app, hook, id, StatusCode::CREATED).await
+}
+
+/// `PUT`: the hook is as the body says, whether there was one or not.
+pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
+    let mut hook = HookBody::take(body::read(request).await?, Use::Whole)?;
+    let config = app.control.config();
+    if let Ok(old) = find::<EventHook>(&config, &key) {
+        hook.same(Some(&old.name), Some(old.id))?;
+        let edit = Edit::Put { section: SECTION, name: old.name.clone(), table: hook.table_with(written_id(old)) };
+        return change(&app, edit, StatusCode::OK).await;
+    }
+    let id = as_id(&key);
+    if id.is_none() {
+        hook_name::check(&key).map_err(|why| Error::Schema(Violations::one(KeyPath::of(["name"]), why)))?;
+        hook.same(Some(&key), None)?;
+        hook.name = Some(key);
+    }
+    hook.same(None, id)?;
+    let id = id.or(hook.id);
+    add(&app, hook, id, StatusCode::OK).await
+}
+
+/// `PATCH`: what the body says changes; null takes a field out.
+pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
+    let config = app.control.config();
+    let old = find::<EventHook>(&config, &key)?;
+    let hook = HookBody::take(body::read(request).await?, Use::Changes)?;
+    hook.same(Some(&old.name), Some(old.id))?;
+    if hook.table.is_empty() {
+        return Ok(reply::json(StatusCode::OK, &old.show(&config)));
+    }
+    change(&app, Edit::Patch { section: SECTION, name: old.name.clone(), changes: hook.table }, StatusCode::OK).await
+}
+
+/// `DELETE`: the hook is gone, whether there was one or not.
+pub(crate) async fn delete(State(app): Shared, Path(key): Path<String>) -> Result<Response, Error> {
+    let config = app.control.config();
+    if let Ok(hook) = find::<EventHook>(&config, &key) {
+        submit(&app, Edit::Remove { section: SECTION, name: hook.name.clone() }).await?;
+    }
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// Adds a hook under its name, or under a new one.
+async fn add(app: &App, hook: HookBody, id: Option<Uuid>, status: StatusCode) -> Result<Response, Error> {
+    let config = app.control.config();
+    if let Some(id) = id.filter(|id| has_id(&config, *id)) {
+        return Err(Error::IdTaken(id));
+    }
+    let name = hook.name_or_new(&config.event_hooks);
+    change(app, Edit::Add { section: SECTION, name, table: hook.table_with(id) }, status).await
+}
+
+fn has_id(config: &Config, id: Uuid) -> bool {
+    config.event_hooks.iter().any(|hook| hook.id == id)
+}
+
+/// The id of a hook if the file must say it, because it does not follow from the name.
+fn written_id(hook: &EventHook) -> Option<Uuid> {
+    (hook.id != entity_id(SECTION, &hook.name)).then_some(hook.id)
+}
+
+/// Makes the change and answers with the hook as it is then.
+async fn change(app: &App, edit: Edit, status: StatusCode) -> Result<Response, Error> {
+    let name = name_of(&edit).to_owned();
+    submit(app, edit).await?;
+    let config = app.control.config();
+    let hook = config.event_hooks.iter().find(|hook| hook.name == name).ok_or(Error::NotFound)?;
+    Ok(reply::json(status, &hook.show(&config)))
+}
+
+async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
+    let name = name_of(&edit).to_owned();
+    let (doing, done) = words(&edit);
+    match app.control.change(edit).await {
+        Ok(version) => {
+            tracing::info!(hook = name, version, "event hook {done} by the Admin API");
+            Ok(())
+        }
+        Err(refusal) => Err(refused(&name, doing, refusal)),
+    }
+}
+
+fn refused(name: &str, doing: &str, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Invalid(diagnostics) => explain(SECTION, name, &diagnostics),
+        Refusal::Taken => Error::NameTaken(name.to_owned()),
+        Refusal::Absent => Error::NotFound,
+        Refusal::ReadOnly => {
+            let message =
+                format!("cannot {doing} '{SECTION}' entities: `write_back` is off in gateway.toml, so hooks are changed there");
+            Error::Unsupported(message)
+        }
+        Refusal::File(reason) => Error::File(reason),
+    }
+}
+
+fn name_of(edit: &Edit) -> &str {
+    match edit {
+        Edit::Add { name, .. } | Edit::Put { name, .. } | Edit::Patch { name, .. } | Edit::Remove { name, .. } => name,
+    }
+}
+
+fn words(edit: &Edit) -> (&'static str, &'static str) {
+    match edit {
+        Edit::Add { .. } => ("create", "created"),
+        Edit::Put { .. } | Edit::Patch { .. } => ("update", "updated"),
+        Edit::Remove { .. } => ("delete", "deleted"),
+    }
+}

@@ -1,0 +1,55 @@
+//! How people look in and change things: Kong's Admin API.
+//!
+//! A request passes [`gate`] (who may come in), is routed by [`routes`], and every answer leaves by [`finish`]. Nothing
+//! here changes the gateway itself: that is the [`Control`]'s, which the gateway implements and tests fake.
+
+mod body;
+mod control;
+mod dotted;
+mod entities;
+mod error;
+mod event_hooks;
+mod fields;
+mod finish;
+mod form;
+mod gate;
+mod hook_body;
+mod hook_name;
+mod mask;
+mod node;
+mod pages;
+mod plugins;
+mod reply;
+mod routes;
+mod server;
+mod sources;
+mod status;
+mod toml_fit;
+mod violations;
+
+use std::sync::Arc;
+
+pub use control::{Control, Edit, Refusal, Status};
+pub use routes::router;
+pub use server::serve;
+
+/// What the Admin API is told at the start.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// What every caller must send; without it nobody is asked.
+    pub token: Option<String>,
+    /// Sluice's version.
+    pub version: &'static str,
+    /// The plugins that there are: name and priority.
+    pub plugins: Vec<(&'static str, u16)>,
+}
+
+/// What every handler sees.
+struct App {
+    control: Arc<dyn Control>,
+    options: Options,
+    /// The id of this process, for `/`.
+    node_id: uuid::Uuid,
+}
+
+type Shared = axum::extract::State<Arc<App>>;

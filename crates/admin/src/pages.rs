@@ -1,0 +1,85 @@
+//! Lists in pages, as Kong cuts them: `size`, `offset`, and where the next page is.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sluice_config::Config;
+use uuid::Uuid;
+
+use crate::entities::Entity;
+use crate::error::Error;
+use crate::reply;
+
+/// The page of `entities` that the query asks for.
+pub(crate) fn page<'a, E: Entity>(config: &Config, entities: impl Iterator<Item = &'a E>, uri: &Uri) -> Result<Response, Error> {
+    let query = Query::of(uri)?;
+    let entities: Vec<&E> = entities.collect();
+    let start = query.offset.as_ref().map_or(0, |offset| offset.find(&entities));
+    let rest = entities.get(start..).unwrap_or_default();
+    let (now, later) = rest.split_at(query.size.unwrap_or(100).min(rest.len()));
+    let data: Vec<Value> = now.iter().map(|entity| entity.show(config)).collect();
+    let mut body = json!({ "data": data, "next": null });
+    if let Some(next) = later.first() {
+        let offset = Offset { position: start + now.len(), id: next.id() }.encode();
+        let size = query.size.map(|size| format!("&size={size}")).unwrap_or_default();
+        body["next"] = format!("{}?offset={offset}{size}", uri.path()).into();
+        body["offset"] = offset.into();
+    }
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+#[derive(Default)]
+struct Query {
+    size: Option<usize>,
+    offset: Option<Offset>,
+}
+
+impl Query {
+    fn of(uri: &Uri) -> Result<Self, Error> {
+        let mut query = Self::default();
+        for (key, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            match key.as_ref() {
+                "size" => query.size = Some(size(&value)?),
+                "offset" => query.offset = Some(Offset::decode(&value).ok_or_else(|| Error::Offset(value.into_owned()))?),
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+fn size(text: &str) -> Result<usize, Error> {
+    match text.parse::<f64>() {
+        Err(_) => Err(Error::Size("size must be a number")),
+        Ok(number) if number.fract() == 0.0 && (1.0..=1000.0).contains(&number) => Ok(number as usize),
+        Ok(_) => Err(Error::Size("size must be an integer between 1 and 1000")),
+    }
+}
+
+/// Where a page begins: at an entity, or, if it is gone, where it stood.
+struct Offset {
+    position: usize,
+    id: Uuid,
+}
+
+impl Offset {
+    fn encode(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{} {}", self.position, self.id))
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (position, id) = text.split_once(' ')?;
+        Some(Self { position: position.parse().ok()?, id: id.parse().ok()? })
+    }
+
+    fn find<E: Entity>(&self, entities: &[&E]) -> usize {
+        let there = entities.get(self.position).is_some_and(|entity| entity.id() == self.id);
+        if there {
+            return self.position;
+        }
+        entities.iter().position(|entity| entity.id() == self.id).unwrap_or(self.position)
+    }
+}

@@ -1,0 +1,68 @@
+//! The paths of the Admin API: one line each. `/endpoints` is made from the same table.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use serde_json::json;
+use sluice_config::{Consumer, EventHook, PluginEntry, Route, Service};
+use uuid::Uuid;
+
+use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
+use crate::error::Error;
+use crate::{App, Control, Options, event_hooks, finish, gate, node, plugins, reply, sources, status};
+
+/// Every path, and what may be done there.
+fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    vec![
+        ("/", get(node::show)),
+        ("/config/status", get(status::config)),
+        ("/consumers", list::<Consumer>()),
+        ("/consumers/{consumers}", one::<Consumer>()),
+        ("/consumers/{consumers}/plugins", read_only(get(plugins::of::<Consumer>))),
+        ("/endpoints", get(list_paths)),
+        ("/event-hooks", get(list_all::<EventHook>).post(event_hooks::create)),
+        ("/event-hooks/sources", get(sources::all)),
+        ("/event-hooks/sources/{source}", get(sources::one)),
+        ("/event-hooks/sources/{source}/{event}", get(sources::event)),
+        (
+            "/event-hooks/{event_hooks}",
+            get(show_one::<EventHook>).patch(event_hooks::patch).put(event_hooks::put).delete(event_hooks::delete),
+        ),
+        ("/plugins", list::<PluginEntry>()),
+        ("/plugins/{plugins}", one::<PluginEntry>()),
+        ("/routes", list::<Route>()),
+        ("/routes/{routes}", one::<Route>()),
+        ("/routes/{routes}/plugins", read_only(get(plugins::of::<Route>))),
+        ("/services", list::<Service>()),
+        ("/services/{services}", one::<Service>()),
+        ("/services/{services}/plugins", read_only(get(plugins::of::<Service>))),
+        ("/services/{services}/routes", read_only(get(routes_of_service))),
+        ("/status", get(status::status)),
+    ]
+}
+
+/// The Admin API over this gateway.
+pub fn router(control: Arc<dyn Control>, options: Options) -> Router {
+    let app = Arc::new(App { control, options, node_id: Uuid::new_v4() });
+    let paths = endpoints()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .fallback(|| async { Error::NotFound })
+        .with_state(app.clone());
+    // The outer router has no paths of its own: what stands before the inner one may change the path.
+    Router::new()
+        .fallback_service(paths)
+        .layer(from_fn(finish::without_slash))
+        .layer(from_fn_with_state(app.clone(), gate::guard))
+        .layer(from_fn_with_state(app, finish::finish))
+}
+
+/// `GET /endpoints`.
+async fn list_paths() -> Response {
+    let paths: Vec<&str> = endpoints().into_iter().map(|(path, _)| path).collect();
+    reply::json(StatusCode::OK, &json!({ "data": paths }))
+}

@@ -1,0 +1,30 @@
+//! `/status` and `/config/status`: how the gateway is.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use crate::control::Status;
+use crate::{Shared, reply};
+
+/// `GET /status`: of Kong's keys those that are true here, and our own.
+pub(crate) async fn status(State(app): Shared) -> Response {
+    let status = app.control.status();
+    let hooks = serde_json::to_value(app.control.hook_stats()).unwrap_or_default();
+    let body = json!({
+        "server": { "total_requests": status.total_requests, "requests_active": status.active_requests },
+        "configuration": configuration(&status),
+        "event_hooks": hooks,
+    });
+    reply::json(StatusCode::OK, &body)
+}
+
+/// `GET /config/status`.
+pub(crate) async fn config(State(app): Shared) -> Response {
+    reply::json(StatusCode::OK, &configuration(&app.control.status()))
+}
+
+fn configuration(status: &Status) -> Value {
+    json!({ "version": status.version, "applied_at": status.applied_at, "problems": status.problems })
+}

@@ -1,0 +1,72 @@
+//! Bodies of every kind.
+
+use serde_json::json;
+
+use crate::client::{FORM, JSON, start};
+
+const HOOK: &str = r#"{"source":"rate-limiting-advanced","handler":"log","name":"a"}"#;
+
+#[tokio::test]
+async fn json_may_have_dotted_keys_as_kongs_examples_do() {
+    let api = start().await;
+    let body = json!({"name": "a", "source": "rate-limiting-advanced", "handler": "webhook", "event": null, "snooze": 0,
+        "config.url": "http://127.0.0.1:1/", "config.headers.content-type": "application/json"});
+    api.json("POST", "/event-hooks", &body).await.is(201);
+    let config = json!({"url": "http://127.0.0.1:1/", "headers": {"content-type": "application/json"}});
+    let table = json!({"source": "rate-limiting-advanced", "handler": "webhook", "snooze": 0, "config": config});
+    assert_eq!(api.gateway.hooks()["a"], table);
+}
+
+#[tokio::test]
+async fn forms_have_types_and_multipart_is_a_form() {
+    let api = start().await;
+    let expected = json!({"source": "rate-limiting-advanced", "handler": "webhook", "on_change": true, "tags": ["x", "y"],
+        "retry": {"schedule": ["1s", 2000]}, "config": {"url": "http://127.0.0.1:1/", "ssl_verify": false}});
+    let fields = [
+        ("name", "a"),
+        ("source", "rate-limiting-advanced"),
+        ("handler", "webhook"),
+        ("event", ""),
+        ("on_change", "true"),
+        ("tags[]", "x"),
+        ("tags[]", "y"),
+        ("retry.schedule[1]", "1s"),
+        ("retry.schedule[2]", "2000"),
+        ("config.url", "http://127.0.0.1:1/"),
+        ("config.ssl_verify", "false"),
+    ];
+    api.form("POST", "/event-hooks", &fields).await.is(201);
+    assert_eq!(api.gateway.hooks()["a"], expected);
+    let parts = fields.map(|(name, value)| {
+        let value = if value == "a" { "b" } else { value };
+        format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    });
+    let body = format!("{}--XX--\r\n", parts.concat());
+    api.ask("POST", "/event-hooks", &[("Content-Type", "multipart/form-data; boundary=XX")], &body).await.is(201);
+    assert_eq!(api.gateway.hooks()["b"], expected);
+    for (content_type, body) in [("multipart/form-data", "x"), ("multipart/form-data; boundary=XX", "--XX\r\nbroken")] {
+        api.ask("POST", "/event-hooks", &[("Content-Type", content_type)], body).await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused() {
+    let api = start().await;
+    let post = async |headers: &[(&str, &str)], body: &str| api.ask("POST", "/event-hooks", headers, body).await;
+    let deep = "[".repeat(100_000);
+    for body in ["{", "[]", "3", "\"x\"", "{\"a\":1}x", "\u{0}", &deep] {
+        assert_eq!(post(&[("Content-Type", JSON)], body).await.is(400).message(), "Cannot parse JSON body");
+    }
+    for content_type in ["text/plain", "application/xml", "application/json2"] {
+        post(&[("Content-Type", content_type)], HOOK).await.is(415);
+    }
+    post(&[], HOOK).await.is(415);
+    post(&[("Content-Type", JSON), ("Content-Type", FORM)], HOOK).await.is(400);
+    let large = format!("{{\"source\":\"{}\"}}", "x".repeat(1024 * 1024));
+    assert!(post(&[("Content-Type", JSON)], &large).await.is(413).message().contains("1 MiB"));
+    let dots = format!("{}=1", "a.".repeat(400_000));
+    post(&[("Content-Type", FORM)], &dots).await.is(400);
+    // No body is an empty object.
+    assert_eq!(post(&[], "").await.is(400).json()["fields"]["source"], "required field missing");
+    post(&[("Content-Type", "Application/JSON; charset=utf-8")], HOOK).await.is(201);
+}

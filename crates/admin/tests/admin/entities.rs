@@ -1,0 +1,100 @@
+//! Services, routes, consumers, plugins, sources and the node itself, to look at.
+
+use serde_json::{Value, json};
+use sluice_config::entity_id;
+
+use crate::client::{JSON, start};
+
+#[tokio::test]
+async fn entities_are_shown_in_kongs_shape() {
+    let api = start().await;
+    let service = api.get("/services/demo").await.is(200).json();
+    assert_eq!((&service["host"], &service["port"], &service["path"]), (&json!("127.0.0.1"), &json!(8080), &json!("/anything")));
+    assert_eq!(api.get(&format!("/services/{}", service["id"].as_str().unwrap())).await.is(200).json(), service);
+    assert_eq!(api.get("/services").await.is(200).json()["data"][0], service);
+    let route = api.get("/routes/demo").await.is(200).json();
+    assert_eq!(route["service"], json!({"id": service["id"]}));
+    assert_eq!(api.get("/routes/with%20space").await.is(200).json()["name"], "with space");
+    assert_eq!(api.get("/services/demo/routes").await.is(200).json(), json!({"data": [route], "next": null}));
+    let joe = api.get("/consumers/Joe").await.is(200);
+    assert!(!joe.text.contains("joe-key"), "{joe:?}");
+    for path in
+        ["/services/x", "/services/x/routes", "/services/x/plugins", "/routes/x/plugins", "/plugins/key-auth", "/consumers/%ff"]
+    {
+        let answer = api.get(path).await;
+        assert!([400, 404].contains(&answer.status) && answer.json()["message"].is_string(), "{path} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn plugins_say_what_they_belong_to_and_hide_their_secrets() {
+    let api = start().await;
+    let all = api.get("/plugins").await.is(200);
+    assert!(!all.text.contains("hush"), "{all:?}");
+    assert_eq!(all.json()["data"].as_array().unwrap().len(), 4);
+    let of_service = api.get("/services/demo/plugins").await.is(200).json();
+    let limit = of_service["data"][1].clone();
+    assert_eq!(limit["service"], json!({"id": entity_id("services", "demo")}));
+    assert_eq!(limit["config"], json!({"limit": [3], "window_size": [60], "redis": {"password": "***"}}));
+    assert_eq!(
+        (&limit["name"], &limit["enabled"], &limit["instance_name"]),
+        (&json!("rate-limiting-advanced"), &json!(true), &Value::Null)
+    );
+    assert_eq!((&limit["route"], &limit["consumer"], &limit["tags"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(api.get(&format!("/plugins/{}", limit["id"].as_str().unwrap())).await.is(200).json(), limit);
+    let of_joe = api.get("/consumers/Joe/plugins").await.is(200).json();
+    assert_eq!(of_joe["data"][0]["consumer"], json!({"id": entity_id("consumers", "Joe")}));
+    assert_eq!(api.get("/routes/demo/plugins").await.is(200).json(), json!({"data": [], "next": null}));
+}
+
+#[tokio::test]
+async fn entities_are_changed_in_the_file() {
+    let api = start().await;
+    for (method, path) in [
+        ("POST", "/services"),
+        ("PUT", "/services/demo"),
+        ("PATCH", "/routes/demo"),
+        ("DELETE", "/consumers/Joe"),
+        ("POST", "/plugins"),
+        ("POST", "/services/demo/plugins"),
+        ("POST", "/services/demo/routes/"),
+    ] {
+        let answer = api.ask(method, path, &[("Content-Type", JSON)], "{}").await.is(405);
+        assert!(answer.message().contains("gateway.toml"), "{answer:?}");
+        assert_eq!((answer.header("allow"), &answer.json()["code"]), (Some("GET, HEAD, OPTIONS"), &json!(12)));
+    }
+}
+
+#[tokio::test]
+async fn sources_tell_their_events() {
+    let api = start().await;
+    let all = api.get("/event-hooks/sources").await.is(200).json();
+    let event = &all["data"]["rate-limiting-advanced"]["rate-limit-exceeded"];
+    assert_eq!(event["unique"], json!(["consumer", "ip", "service"]));
+    assert!(event["fields"].as_array().unwrap().contains(&json!("rate")) && event["description"].is_string(), "{event}");
+    let source = api.get("/event-hooks/sources/rate-limiting-advanced/").await.is(200).json();
+    assert_eq!(source["data"]["rate-limit-exceeded"], *event);
+    assert_eq!(api.get("/event-hooks/sources/rate-limiting-advanced/rate-limit-exceeded").await.is(200).json()["data"], *event);
+    for path in ["/event-hooks/sources/x", "/event-hooks/sources/rate-limiting-advanced/x", "/event-hooks/x"] {
+        assert_eq!(api.get(path).await.is(404).json(), json!({"message": "Not found"}));
+    }
+}
+
+#[tokio::test]
+async fn the_node_tells_how_it_is() {
+    let api = start().await;
+    let node = api.get("/").await.is(200).json();
+    assert_eq!((&node["version"], &node["pids"]["master"]), (&json!("0.1.0"), &json!(std::process::id())));
+    assert_eq!(node["plugins"]["available_on_server"]["key-auth"], json!({"version": "0.1.0", "priority": 1250}));
+    assert_eq!(node["plugins"]["enabled_in_cluster"], json!(["key-auth", "prometheus", "rate-limiting-advanced"]));
+    let configuration = json!({"version": 1, "applied_at": 1_700_000_000, "problems": ["a problem"]});
+    assert_eq!(api.get("/config/status").await.is(200).json(), configuration);
+    let status = api.get("/status").await.is(200).json();
+    assert_eq!((&status["server"]["total_requests"], &status["configuration"]), (&json!(7), &configuration));
+    let endpoints = api.get("/endpoints").await.is(200).json();
+    for path in endpoints["data"].as_array().unwrap() {
+        let path = path.as_str().unwrap().replace(['{', '}'], "");
+        let allow = api.ask("OPTIONS", &path, &[], "").await.is(204).header("allow").unwrap().to_owned();
+        assert!(allow.starts_with("GET, HEAD") && allow.ends_with("OPTIONS"), "{path} {allow}");
+    }
+}

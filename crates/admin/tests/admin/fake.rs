@@ -1,0 +1,175 @@
+//! A gateway in memory: it does with every edit what the real one does, on a file that is a string.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use sluice_admin::{Control, Edit, Refusal, Status};
+use sluice_config::{Config, Diagnostics, EventHook, ProcessEnvironment, Source};
+use sluice_hooks::HookStats;
+
+pub const FILE: &str = r#"
+[services.demo]
+url = "http://127.0.0.1:8080/anything"
+[services.other]
+url = "http://127.0.0.1:8081"
+[routes.demo]
+service = "demo"
+paths = ["/demo"]
+[routes."with space"]
+service = "other"
+paths = ["/other"]
+[consumers.Joe]
+key-auth = [{ key = "joe-key" }]
+[plugins.prometheus]
+[services.demo.plugins.key-auth]
+key_names = ["apikey"]
+[services.demo.plugins.rate-limiting-advanced]
+limit = [3]
+window_size = [60]
+redis = { password = "hush" }
+[consumers.Joe.plugins.rate-limiting-advanced]
+limit = [5]
+window_size = [60]
+"#;
+
+pub struct Fake {
+    state: Mutex<State>,
+}
+
+struct State {
+    file: Value,
+    config: Arc<Config>,
+    version: u64,
+    edits: Vec<Edit>,
+    read_only: bool,
+    disk_full: bool,
+}
+
+impl Fake {
+    pub fn new(file: &str) -> Arc<Self> {
+        let file: Value = toml::from_str(file).unwrap();
+        let config = Arc::new(read(&file, None).unwrap());
+        Arc::new(Self {
+            state: Mutex::new(State { file, config, version: 1, edits: Vec::new(), read_only: false, disk_full: false }),
+        })
+    }
+
+    /// The edits so far.
+    pub fn edits(&self) -> Vec<Edit> {
+        self.state.lock().unwrap().edits.clone()
+    }
+
+    /// What stands at `event_hooks` in the file.
+    pub fn hooks(&self) -> Value {
+        self.state.lock().unwrap().file["event_hooks"].clone()
+    }
+
+    pub fn read_only(&self) {
+        self.state.lock().unwrap().read_only = true;
+    }
+
+    pub fn disk_full(&self) {
+        self.state.lock().unwrap().disk_full = true;
+    }
+
+    /// Somebody breaks the file by hand.
+    pub fn break_by_hand(&self) {
+        self.state.lock().unwrap().file["routes"]["demo"]["service"] = json!("dmeo");
+    }
+}
+
+#[async_trait]
+impl Control for Fake {
+    fn config(&self) -> Arc<Config> {
+        self.state.lock().unwrap().config.clone()
+    }
+
+    fn status(&self) -> Status {
+        let state = self.state.lock().unwrap();
+        Status {
+            version: state.version,
+            applied_at: 1_700_000_000,
+            problems: vec!["a problem".into()],
+            total_requests: 7,
+            active_requests: 2,
+        }
+    }
+
+    fn hook_stats(&self) -> Vec<HookStats> {
+        let sums = |hook: &EventHook| HookStats {
+            id: hook.id,
+            name: hook.name.clone(),
+            matched: 3,
+            delivered: 1,
+            swallowed: 1,
+            waiting: 1,
+            retried: 0,
+            failed: 0,
+            dropped: 0,
+        };
+        self.config().event_hooks.iter().map(sums).collect()
+    }
+
+    async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
+        let mut state = self.state.lock().unwrap();
+        state.edits.push(edit.clone());
+        if state.read_only {
+            return Err(Refusal::ReadOnly);
+        }
+        let mut file = state.file.clone();
+        apply(&mut file, edit)?;
+        let config = read(&file, Some(&state.config)).map_err(Refusal::Invalid)?;
+        if state.disk_full {
+            return Err(Refusal::File("cannot write gateway.toml: no space left on device".into()));
+        }
+        state.file = file;
+        state.config = Arc::new(config);
+        state.version += 1;
+        Ok(state.version)
+    }
+}
+
+fn apply(file: &mut Value, edit: Edit) -> Result<(), Refusal> {
+    let (Edit::Add { section, .. } | Edit::Put { section, .. } | Edit::Patch { section, .. } | Edit::Remove { section, .. }) =
+        &edit;
+    let section = file.as_object_mut().unwrap().entry(*section).or_insert_with(|| json!({})).as_object_mut().unwrap();
+    match edit {
+        Edit::Add { name, .. } if section.contains_key(&name) => return Err(Refusal::Taken),
+        Edit::Add { name, table, .. } | Edit::Put { name, table, .. } => {
+            section.insert(name, table.into());
+        }
+        Edit::Patch { name, changes, .. } => merge(section.get_mut(&name).ok_or(Refusal::Absent)?, changes),
+        Edit::Remove { name, .. } => {
+            section.shift_remove(&name);
+        }
+    }
+    Ok(())
+}
+
+fn merge(old: &mut Value, changes: Map<String, Value>) {
+    if !old.is_object() {
+        *old = json!({});
+    }
+    let old = old.as_object_mut().unwrap();
+    for (key, value) in changes {
+        match value {
+            Value::Null => {
+                old.shift_remove(&key);
+            }
+            Value::Object(changes) => merge(&mut old[&key], changes),
+            value => {
+                old.insert(key, value);
+            }
+        }
+    }
+}
+
+fn read(file: &Value, previous: Option<&Config>) -> Result<Config, Diagnostics> {
+    let text = toml::to_string(file).unwrap();
+    let mut draft = sluice_config::read(Source::new("gateway.toml", text), &ProcessEnvironment);
+    draft.problems.extend(sluice_hooks::build(&draft.config.event_hooks).1);
+    let mut config = draft.finish()?;
+    config.stamp(previous, 1_700_000_000);
+    Ok(config)
+}

@@ -1,0 +1,254 @@
+//! Hooks are made, changed and deleted.
+
+use serde_json::{Map, Value, json};
+use sluice_admin::Edit;
+
+use crate::client::{Api, start, start_with};
+
+const TEXT: &str =
+    "Rate limit exceeded by username '{{ consumer.username }}' on service '{{ service.name }}' (on server owned by ubuntu)";
+
+/// The two commands of the article, as curl sends them.
+const WEBHOOK: &[(&str, &str)] = &[
+    ("source", "rate-limiting-advanced"),
+    ("event", "rate-limit-exceeded"),
+    ("handler", "webhook-custom"),
+    ("config.method", "POST"),
+    ("config.headers.content-type", "application/json"),
+    ("config.payload.text", TEXT),
+    ("config.url", "https://hooks.example/services/T/Y/x"),
+];
+const LOG: &[(&str, &str)] = &[("source", "rate-limiting-advanced"), ("event", "rate-limit-exceeded"), ("handler", "log")];
+
+fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+fn log_hook(name: &str) -> Value {
+    json!({"name": name, "source": "rate-limiting-advanced", "event": "rate-limit-exceeded", "handler": "log"})
+}
+
+async fn with_hook(name: &str) -> Api {
+    let api = start().await;
+    let hook = json!({"name": name, "source": "rate-limiting-advanced", "handler": "webhook", "snooze": 5, "tags": ["a"],
+        "config": {"url": "http://127.0.0.1:1/", "secret": "hush", "headers": {"x": "1"}}});
+    api.json("POST", "/event-hooks", &hook).await.is(201);
+    api
+}
+
+#[tokio::test]
+async fn the_two_commands_of_the_article_register_two_hooks() {
+    let api = start().await;
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(WEBHOOK).finish();
+    let headers =
+        [("Content-Type", crate::client::FORM), ("Kong-Admin-Token", "kong"), ("User-Agent", "curl/8"), ("Accept", "*/*")];
+    let hook = api.ask("POST", "/event-hooks", &headers, &body).await.is(201).json();
+    assert_eq!(hook["source"], "rate-limiting-advanced");
+    assert_eq!(hook["event"], "rate-limit-exceeded");
+    assert_eq!(hook["handler"], "webhook-custom");
+    assert_eq!(hook["snooze"], Value::Null);
+    assert_eq!(hook["on_change"], Value::Null);
+    assert_eq!(hook["config"]["payload"], json!({ "text": TEXT }));
+    assert_eq!(hook["config"]["headers"], json!({"content-type": "application/json"}));
+    assert!(hook["created_at"].is_u64() && hook["updated_at"].is_u64() && hook["id"].is_string(), "{hook}");
+    let name = hook["name"].as_str().unwrap();
+    assert!(name.starts_with("webhook-custom-rate-limiting-advanced-"), "{name}");
+    let table = json!({
+        "source": "rate-limiting-advanced", "event": "rate-limit-exceeded", "handler": "webhook-custom",
+        "config": {
+            "method": "POST", "headers": {"content-type": "application/json"}, "payload": {"text": TEXT},
+            "url": "https://hooks.example/services/T/Y/x"
+        }
+    });
+    let add = |name: &str, table: Value| Edit::Add { section: "event_hooks", name: name.to_owned(), table: object(table) };
+    assert_eq!(api.gateway.edits(), [add(name, table)]);
+
+    let hook = api.form("POST", "/event-hooks/", LOG).await.is(201).json();
+    let table = json!({"source": "rate-limiting-advanced", "event": "rate-limit-exceeded", "handler": "log"});
+    assert_eq!(api.gateway.edits()[1], add(hook["name"].as_str().unwrap(), table));
+    assert_eq!(hook["config"], json!({}));
+
+    let list = api.get("/event-hooks").await.is(200).json();
+    assert_eq!((list["data"].as_array().unwrap().len(), &list["next"], list.get("offset")), (2, &Value::Null, None));
+    let id = hook["id"].as_str().unwrap();
+    assert_eq!(api.get(&format!("/event-hooks/{id}")).await.is(200).json(), hook);
+    assert_eq!(list["data"][1], hook);
+}
+
+#[tokio::test]
+async fn a_wrong_hook_is_refused_with_its_fields_named() {
+    let api = start().await;
+    let refused = async |body: Value| {
+        let answer = api.json("POST", "/event-hooks", &body).await.is(400).json();
+        assert_eq!((&answer["code"], &answer["name"]), (&json!(2), &json!("schema violation")), "{answer}");
+        (answer["message"].as_str().unwrap().to_owned(), answer["fields"].clone())
+    };
+    let source = "rate-limiting-advanced";
+    let missing = "required field missing";
+    let (message, fields) = refused(json!({"source": source, "handler": "webhook-custom", "config": {"method": "POST"}})).await;
+    assert_eq!(
+        (message.as_str(), fields),
+        ("schema violation (config.url: required field missing)", json!({"config": {"url": missing}}))
+    );
+    let (message, fields) = refused(json!({"source": source, "handler": "webhook-custom"})).await;
+    assert!(message.starts_with("2 schema violations ("), "{message}");
+    assert_eq!(fields, json!({"config": {"url": missing, "method": missing}}));
+    let (_, fields) = refused(json!({"source": null})).await;
+    assert_eq!(fields, json!({"source": missing}));
+    let (_, fields) = refused(json!({"source": source, "handler": "log", "snoze": 3})).await;
+    assert_eq!(fields, json!({"snoze": "unknown field (did you mean \"snooze\"?)"}));
+    let (_, fields) = refused(json!({"source": source, "handler": "log", "snooze": "soon", "tags": [1]})).await;
+    assert!(fields["snooze"].is_string() && fields["tags"][0].is_string(), "{fields}");
+    let (_, fields) = refused(json!({"source": source, "handler": "log", "name": "a b", "id": "x", "timeout": u64::MAX})).await;
+    assert!(["name", "id", "timeout"].iter().all(|key| fields[key].is_string()), "{fields}");
+    let answer = api.form("POST", "/event-hooks", &[("config", "a"), ("config.url", "b")]).await.is(400).json();
+    assert!(answer["fields"]["config"]["url"].is_string(), "{answer}");
+    assert_eq!(api.gateway.hooks(), Value::Null);
+}
+
+#[tokio::test]
+async fn names_and_ids_are_unique() {
+    let api = with_hook("a").await;
+    let answer = api.json("POST", "/event-hooks", &log_hook("a")).await.is(409).json();
+    assert_eq!(
+        answer,
+        json!({"code": 5, "name": "unique constraint violation", "message": "UNIQUE violation detected on '{name=\"a\"}'", "fields": {"name": "a"}})
+    );
+    let id = "9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f";
+    let mut hook = log_hook("b");
+    hook["id"] = id.into();
+    assert_eq!(api.json("POST", "/event-hooks", &hook).await.is(201).json()["id"], id);
+    assert_eq!(api.gateway.hooks()["b"]["id"], id);
+    hook["name"] = "c".into();
+    assert_eq!(api.json("POST", "/event-hooks", &hook).await.is(400).json()["code"], 3);
+    assert_eq!(api.get(&format!("/event-hooks/{id}")).await.is(200).json()["name"], "b");
+}
+
+#[tokio::test]
+async fn a_patch_merges_and_null_takes_out() {
+    let api = with_hook("a").await;
+    let hook = api.get("/event-hooks/a").await.is(200).json();
+    assert_eq!(hook["config"]["secret"], "***");
+    let changes = json!({"snooze": null, "on_change": true, "config": {"headers": {"x": null, "y": "2"}, "secret": "***"}});
+    let patched = api.json("PATCH", "/event-hooks/a", &changes).await.is(200).json();
+    assert_eq!((&patched["snooze"], &patched["on_change"], &patched["id"]), (&Value::Null, &json!(true), &hook["id"]));
+    assert_eq!(
+        api.gateway.hooks()["a"]["config"],
+        json!({"url": "http://127.0.0.1:1/", "secret": "hush", "headers": {"y": "2"}})
+    );
+    // What was read can be sent back.
+    api.json("PATCH", "/event-hooks/a", &patched).await.is(200);
+    assert_eq!(api.gateway.hooks()["a"]["config"]["secret"], "hush");
+    api.form("PATCH", "/event-hooks/a/", &[("snooze", "9"), ("on_change", "")]).await.is(200);
+    assert_eq!((&api.gateway.hooks()["a"]["snooze"], api.gateway.hooks()["a"].get("on_change")), (&json!(9), None));
+    let renamed =
+        api.json("PATCH", "/event-hooks/a", &json!({"name": "b", "id": "9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f"})).await.is(400);
+    assert_eq!(renamed.json()["fields"].as_object().unwrap().len(), 2);
+    let edits = api.gateway.edits().len();
+    api.json("PATCH", "/event-hooks/a", &json!({})).await.is(200);
+    api.json("PATCH", "/event-hooks/nobody", &json!({"snooze": 1})).await.is(404);
+    assert_eq!(api.gateway.edits().len(), edits);
+}
+
+#[tokio::test]
+async fn a_put_replaces_or_creates() {
+    let api = with_hook("a").await;
+    let old = api.get("/event-hooks/a").await.json();
+    let put = api.json("PUT", "/event-hooks/a", &log_hook("a")).await.is(200).json();
+    assert_eq!((&put["id"], &put["handler"], &put["snooze"]), (&old["id"], &json!("log"), &Value::Null));
+    let mut nameless = log_hook("x");
+    nameless.as_object_mut().unwrap().shift_remove("name");
+    assert_eq!(api.json("PUT", "/event-hooks/new", &nameless).await.is(200).json()["name"], "new");
+    api.json("PUT", "/event-hooks/other", &log_hook("x")).await.is(400);
+    api.json("PUT", "/event-hooks/a%20b", &nameless).await.is(400);
+    // By an id that there is not yet, and again.
+    let path = "/event-hooks/9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f";
+    let first = api.json("PUT", path, &nameless).await.is(200).json();
+    assert_eq!(first["id"], "9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f");
+    let mut again = nameless.clone();
+    again["snooze"] = 3.into();
+    let second = api.json("PUT", path, &again).await.is(200).json();
+    assert_eq!((&second["name"], &second["id"], &second["snooze"]), (&first["name"], &first["id"], &json!(3)));
+    api.json("PUT", "/event-hooks/9b2c3c5c-6a0c-4f0e-8f7b-000000000000", &log_hook("a")).await.is(409);
+    // A masked secret is no secret.
+    let masked = api.json("PUT", "/event-hooks/a", &old).await.is(400).json();
+    assert!(masked["fields"]["config"]["secret"].is_string(), "{masked}");
+}
+
+#[tokio::test]
+async fn a_deleted_hook_is_gone_and_may_be_deleted_again() {
+    let api = with_hook("a").await;
+    let answer = api.delete("/event-hooks/a").await.is(204);
+    assert_eq!(answer.text, "");
+    api.get("/event-hooks/a").await.is(404);
+    api.delete("/event-hooks/a").await.is(204);
+    assert_eq!(api.gateway.edits().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reference_in_a_request_is_literal() {
+    let api = start().await;
+    let hook = json!({"source": "rate-limiting-advanced", "handler": "webhook-custom",
+        "config": {"url": "http://127.0.0.1:1/", "method": "POST", "payload": {"text": "${file:/etc/passwd} costs ${{ rate }}"}}});
+    let made = api.json("POST", "/event-hooks", &hook).await.is(201).json();
+    assert_eq!(made["config"]["payload"]["text"], "${file:/etc/passwd} costs ${{ rate }}");
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_says_why() {
+    let api = with_hook("a").await;
+    api.gateway.break_by_hand();
+    let broken = api.json("POST", "/event-hooks", &log_hook("b")).await.is(409);
+    assert!(
+        broken.message().contains("routes.demo.service: there is no service \"dmeo\" (did you mean \"demo\"?)"),
+        "{broken:?}"
+    );
+
+    let api = with_hook("a").await;
+    api.gateway.disk_full();
+    assert!(api.json("POST", "/event-hooks", &log_hook("b")).await.is(500).message().contains("no space left"));
+
+    let api = with_hook("a").await;
+    api.gateway.read_only();
+    for (method, path) in
+        [("POST", "/event-hooks"), ("PUT", "/event-hooks/a"), ("PATCH", "/event-hooks/a"), ("DELETE", "/event-hooks/a")]
+    {
+        let answer = api.json(method, path, &log_hook(if method == "POST" { "b" } else { "a" })).await.is(405);
+        assert_eq!(answer.json()["code"], 12);
+        assert!(answer.message().contains("write_back"), "{answer:?}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
+    }
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let hooks: String = (0..25).map(|n| format!("[event_hooks.h{n}]\nsource = \"s\"\nhandler = \"log\"\n")).collect();
+    let api = start_with(&hooks, None).await;
+    let mut names = Vec::new();
+    let mut next = Some("/event-hooks?size=10".to_owned());
+    while let Some(path) = next {
+        let page = api.get(&path).await.is(200).json();
+        names.extend(page["data"].as_array().unwrap().iter().map(|hook| hook["name"].as_str().unwrap().to_owned()));
+        next = page["next"].as_str().map(str::to_owned);
+        assert_eq!(page["offset"].is_string(), next.is_some());
+    }
+    assert_eq!(names, (0..25).map(|n| format!("h{n}")).collect::<Vec<_>>());
+    // A page that was begun goes on although the list became shorter meanwhile.
+    let next = api.get("/event-hooks/?size=10&x=y").await.json()["next"].as_str().unwrap().to_owned();
+    assert!(next.starts_with("/event-hooks?offset="), "{next}");
+    api.delete("/event-hooks/h3").await.is(204);
+    assert_eq!(api.get(&next).await.json()["data"][0]["name"], "h10");
+    api.delete("/event-hooks/h10").await.is(204);
+    assert_eq!(api.get(&next).await.json()["data"][0]["name"], "h12");
+    for (query, code) in [
+        ("size=0", 9),
+        ("size=1001", 9),
+        ("size=1.5", 9),
+        ("size=many", 9),
+        ("size=NaN", 9),
+        ("offset=%21", 7),
+        ("offset=YWJj", 7),
+    ] {
+        assert_eq!(api.get(&format!("/event-hooks?{query}")).await.is(400).json()["code"], code, "{query}");
+    }
+}

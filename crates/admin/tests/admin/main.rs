@@ -1,0 +1,11 @@
+//! The Admin API over a real socket, in front of a small gateway that is kept in memory.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod bodies;
+mod client;
+mod entities;
+mod fake;
+mod gate;
+mod hooks;
+mod protocol;

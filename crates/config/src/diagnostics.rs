@@ -1,0 +1,115 @@
+//! A mistake, told so that its reader can mend it: what, where, why, and what to write instead.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::document::Document;
+use crate::key_path::KeyPath;
+use crate::source::Position;
+
+/// A mistake found at a key; it gets its line from the [`Document`] that the key stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key at fault.
+    pub path: KeyPath,
+    /// What is wrong, in one clause.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// What of it to point at.
+    pub place: Place,
+}
+
+/// What of a key a [`Problem`] points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Its value.
+    Value,
+    /// The key itself.
+    Key,
+    /// These bytes of the file.
+    Span(Range<usize>),
+}
+
+impl Problem {
+    /// A mistake at this key.
+    pub fn at(path: KeyPath, message: impl Into<String>) -> Self {
+        Self { path, message: message.into(), help: None, place: Place::Value }
+    }
+
+    /// A mistake that is the key itself.
+    pub fn at_key(path: KeyPath, message: impl Into<String>) -> Self {
+        Self { place: Place::Key, ..Self::at(path, message) }
+    }
+
+    /// The same with a remedy.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A [`Problem`] with its place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column.
+    pub position: Position,
+    /// The key at fault; empty for a mistake in the syntax.
+    pub path: KeyPath,
+    /// The line as it stands in the file, with secrets masked.
+    pub line: String,
+    /// How many characters to underline.
+    pub width: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { line, column } = self.position;
+        write!(f, "{}:{line}:{column}", self.file.display())?;
+        if !self.path.0.is_empty() {
+            write!(f, "  {}", self.path)?;
+        }
+        let margin = " ".repeat(line.to_string().len());
+        writeln!(f, "\n {margin} |\n {line} | {}", self.line)?;
+        write!(f, " {margin} | {}{} {}", " ".repeat(column - 1), "^".repeat(self.width.max(1)), self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n {margin} = {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All mistakes of one reading, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Gives every problem its place.
+    pub fn locate(problems: Vec<Problem>, document: &Document) -> Self {
+        let mut all: Vec<Diagnostic> = problems.into_iter().map(|problem| document.diagnose(problem)).collect();
+        all.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
+        all.dedup();
+        Self(all)
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in &self.0 {
+            writeln!(f, "{diagnostic}\n")?;
+        }
+        match self.0.len() {
+            1 => f.write_str("1 problem"),
+            n => write!(f, "{n} problems"),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}

@@ -1,0 +1,378 @@
+//! What the gateway needs: entities in Kong's shape, with defaults filled in and references resolved.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::block::Block;
+use crate::key_path::KeyPath;
+use crate::values::Millis;
+
+/// A whole configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// How the proxy listens and runs.
+    pub server: Server,
+    /// The Admin API.
+    pub admin: Admin,
+    /// Upstream services, in the order of the file.
+    pub services: Vec<Service>,
+    /// Routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// Consumers, in the order of the file.
+    pub consumers: Vec<Consumer>,
+    /// Plugins of every scope.
+    pub plugins: Vec<PluginEntry>,
+    /// Event hooks, in the order of the file.
+    pub event_hooks: Vec<EventHook>,
+}
+
+/// How the proxy listens and runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where the proxy listens.
+    pub listen: Vec<SocketAddr>,
+    /// Worker threads; 0 is one a core.
+    pub threads: usize,
+    /// Peers whose X-Forwarded-* headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where state is kept over restarts.
+    pub state_dir: PathBuf,
+    /// How long a stop waits for requests in flight.
+    pub shutdown_timeout: Duration,
+}
+
+/// The Admin API.
+#[derive(Clone, PartialEq)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What a caller must send.
+    pub token: Option<String>,
+    /// Whether changes are written into the file.
+    pub write_back: bool,
+}
+
+/// When an entity came, and when it last changed, in Unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// When it came.
+    pub created_at: u64,
+    /// When it last changed.
+    pub updated_at: u64,
+}
+
+/// What is spoken to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// An upstream service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// What is spoken to it.
+    pub protocol: Protocol,
+    /// Its host name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What every path begins with.
+    pub path: Option<String>,
+    /// How often a failed connection is tried again.
+    pub retries: u16,
+    /// How long connecting may take.
+    pub connect_timeout: Millis,
+    /// How long one write may take.
+    pub write_timeout: Millis,
+    /// How long one read may take.
+    pub read_timeout: Millis,
+    /// Whether its routes are served.
+    pub enabled: bool,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
+/// Which requests go to a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The name and the id of its service.
+    pub service: Option<(String, Uuid)>,
+    /// Host names in lower case; a leading or trailing label may be `*`.
+    pub hosts: Vec<String>,
+    /// Beginnings of the path.
+    pub paths: Vec<String>,
+    /// Methods.
+    pub methods: Vec<String>,
+    /// Whether the matched beginning of the path is taken off.
+    pub strip_path: bool,
+    /// Whether the upstream sees the Host that the client sent.
+    pub preserve_host: bool,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
+/// Somebody who calls.
+#[derive(Clone)]
+pub struct Consumer {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub username: String,
+    /// The id that the user's own systems know.
+    pub custom_id: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Credentials, by the plugin that knows them.
+    pub credentials: Vec<CredentialEntry>,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
+/// One credential of a consumer, unread.
+#[derive(Clone)]
+pub struct CredentialEntry {
+    /// The plugin that knows it.
+    pub plugin: String,
+    /// What stands in the file.
+    pub block: Block,
+}
+
+/// Where a plugin applies; of one name the most specific applies to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// To every route.
+    Global,
+    /// To the routes of a service.
+    Service(String),
+    /// To a route.
+    Route(String),
+    /// To the requests of a consumer.
+    Consumer(String),
+}
+
+/// One plugin in one scope, its options unread.
+#[derive(Clone)]
+pub struct PluginEntry {
+    /// Its id.
+    pub id: Uuid,
+    /// The plugin's name.
+    pub name: String,
+    /// Where it applies.
+    pub scope: Scope,
+    /// Whether it runs.
+    pub enabled: bool,
+    /// Its options.
+    pub block: Block,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
+/// What is done when something happens; the options of its handler are unread.
+#[derive(Clone)]
+pub struct EventHook {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Where it stands in the file.
+    pub path: KeyPath,
+    /// Where the event comes from.
+    pub source: String,
+    /// The event, or all of the source.
+    pub event: Option<String>,
+    /// The handler's name.
+    pub handler: String,
+    /// Fire only if the unique fields differ from the last.
+    pub on_change: Option<bool>,
+    /// Seconds in which the same unique fields do not fire again.
+    pub snooze: Option<u64>,
+    /// Whether it fires.
+    pub enabled: bool,
+    /// The deadline of one delivery.
+    pub timeout: Option<Millis>,
+    /// How long to wait before each further try.
+    pub retry: Option<Vec<Millis>>,
+    /// How many deliveries may be under way at once.
+    pub concurrency: Option<u16>,
+    /// Keys that sign.
+    pub secrets: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// The handler's options.
+    pub config: Block,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
+impl Service {
+    /// `host:port`, the port left out where it is the protocol's own: what the upstream sees as Host.
+    pub fn authority(&self) -> String {
+        match (self.protocol, self.port) {
+            (Protocol::Http, 80) | (Protocol::Https, 443) => self.host.clone(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("protocol", &self.protocol)?;
+        map.serialize_entry("host", &self.host)?;
+        map.serialize_entry("port", &self.port)?;
+        map.serialize_entry("path", &self.path)?;
+        map.serialize_entry("retries", &self.retries)?;
+        map.serialize_entry("connect_timeout", &self.connect_timeout)?;
+        map.serialize_entry("write_timeout", &self.write_timeout)?;
+        map.serialize_entry("read_timeout", &self.read_timeout)?;
+        map.serialize_entry("enabled", &self.enabled)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Route {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("service", &self.service.as_ref().map(|(_, id)| json!({ "id": id })))?;
+        map.serialize_entry("protocols", &["http", "https"])?;
+        map.serialize_entry("hosts", &null_if_empty(&self.hosts))?;
+        map.serialize_entry("paths", &null_if_empty(&self.paths))?;
+        map.serialize_entry("methods", &null_if_empty(&self.methods))?;
+        map.serialize_entry("strip_path", &self.strip_path)?;
+        map.serialize_entry("preserve_host", &self.preserve_host)?;
+        map.serialize_entry("path_handling", "v0")?;
+        map.serialize_entry("regex_priority", &0)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Consumer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("username", &self.username)?;
+        map.serialize_entry("username_lower", &self.username.to_lowercase())?;
+        map.serialize_entry("custom_id", &self.custom_id)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+/// What all entities end with.
+fn tail<M: SerializeMap>(mut map: M, tags: &[String], stamps: Stamps) -> Result<M::Ok, M::Error> {
+    map.serialize_entry("tags", &null_if_empty(tags))?;
+    map.serialize_entry("created_at", &stamps.created_at)?;
+    map.serialize_entry("updated_at", &stamps.updated_at)?;
+    map.end()
+}
+
+fn null_if_empty(list: &[String]) -> Option<&[String]> {
+    (!list.is_empty()).then_some(list)
+}
+
+impl Config {
+    /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
+    pub fn stamp(&mut self, previous: Option<&Config>, now: u64) {
+        let old = previous.map(Config::fingerprints).unwrap_or_default();
+        let stamps = |id: Uuid, print: &Value| match old.get(&id) {
+            Some((stamps, same)) if same == print => *stamps,
+            Some((stamps, _)) => Stamps { updated_at: now, ..*stamps },
+            None => Stamps { created_at: now, updated_at: now },
+        };
+        for service in &mut self.services {
+            service.stamps = stamps(service.id, &service.fingerprint());
+        }
+        for route in &mut self.routes {
+            route.stamps = stamps(route.id, &route.fingerprint());
+        }
+        for consumer in &mut self.consumers {
+            consumer.stamps = stamps(consumer.id, &consumer.fingerprint());
+        }
+        for plugin in &mut self.plugins {
+            plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
+        }
+        for hook in &mut self.event_hooks {
+            hook.stamps = stamps(hook.id, &hook.fingerprint());
+        }
+    }
+
+    fn fingerprints(&self) -> std::collections::HashMap<Uuid, (Stamps, Value)> {
+        let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        services.chain(routes).chain(consumers).chain(plugins).chain(hooks).collect()
+    }
+}
+
+/// What two versions of an entity are compared by: all but the times.
+impl Service {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Route {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Consumer {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl PluginEntry {
+    fn fingerprint(&self) -> Value {
+        json!([self.enabled, self.block.to_json()])
+    }
+}
+
+impl EventHook {
+    /// What two versions of a hook are compared by: all but the times. It holds secrets; it is not for showing.
+    pub fn fingerprint(&self) -> Value {
+        json!([
+            self.source, self.event, self.handler, self.on_change, self.snooze, self.enabled, self.timeout, self.retry,
+            self.concurrency, self.secrets, self.tags, self.config.to_json()
+        ])
+    }
+}
+
+fn untimed(entity: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(entity).expect("entities have string keys only");
+    if let Some(map) = value.as_object_mut() {
+        map.remove("created_at");
+        map.remove("updated_at");
+    }
+    value
+}

@@ -1,0 +1,188 @@
+//! What users write: one type for each kind of table, with its defaults. Unknown keys are mistakes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::entities::Protocol;
+use crate::values::{HttpUrl, Method, Millis, PathPrefix};
+
+/// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerTable {
+    /// Where the proxy listens.
+    pub listen: Vec<SocketAddr>,
+    /// Worker threads; 0 is one a core.
+    pub threads: usize,
+    /// Peers whose X-Forwarded-* headers count, as addresses or networks.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Where state is kept over restarts.
+    pub state_dir: PathBuf,
+    /// How long a stop waits for requests in flight.
+    pub shutdown_timeout: Millis,
+}
+
+impl Default for ServerTable {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            threads: 0,
+            trusted_proxies: Vec::new(),
+            state_dir: PathBuf::from(".sluice"),
+            shutdown_timeout: Millis(30_000),
+        }
+    }
+}
+
+/// A network, or an address as the network of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct TrustedProxy(pub IpNet);
+
+impl TryFrom<String> for TrustedProxy {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let net = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        net.map(Self).map_err(|_| format!("`{text}` is neither an address nor a network such as \"10.0.0.0/8\""))
+    }
+}
+
+/// `[admin]`: the Admin API. Changes take effect at the next start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdminTable {
+    /// Where the Admin API listens.
+    pub listen: SocketAddr,
+    /// What a caller must send as Kong-Admin-Token or as a bearer token; empty: nothing.
+    pub token: String,
+    /// Whether changes by the Admin API are written into the file.
+    pub write_back: bool,
+}
+
+impl Default for AdminTable {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8001)), token: String::new(), write_back: true }
+    }
+}
+
+/// `[services.NAME]`: an upstream service, by `url` or by its parts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceTable {
+    pub id: Option<Uuid>,
+    /// Protocol, host, port and path in one.
+    pub url: Option<HttpUrl>,
+    pub protocol: Option<Protocol>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<PathPrefix>,
+    /// How often a failed connection is tried again.
+    #[serde(default = "five")]
+    pub retries: u16,
+    #[serde(default = "minute")]
+    pub connect_timeout: Millis,
+    #[serde(default = "minute")]
+    pub write_timeout: Millis,
+    #[serde(default = "minute")]
+    pub read_timeout: Millis,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// `[routes.NAME]`: which requests go to a service. Of the conditions that are written, all must hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RouteTable {
+    pub id: Option<Uuid>,
+    /// The name of the service.
+    pub service: Option<String>,
+    /// Host names; a leading or trailing label may be `*`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Beginnings of the path.
+    #[serde(default)]
+    pub paths: Vec<PathPrefix>,
+    #[serde(default)]
+    pub methods: Vec<Method>,
+    /// Whether the matched beginning of the path is taken off.
+    #[serde(default = "yes")]
+    pub strip_path: bool,
+    /// Whether the upstream sees the Host that the client sent.
+    #[serde(default)]
+    pub preserve_host: bool,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// `[consumers.NAME]`: somebody who calls. Any further key is a plugin's list of credentials.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct ConsumerTable {
+    pub id: Option<Uuid>,
+    pub custom_id: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// `[event_hooks.NAME]`: what is done when something happens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventHookTable {
+    pub id: Option<Uuid>,
+    /// Where the event comes from, such as `rate-limiting-advanced`.
+    pub source: String,
+    /// The event; without it, every event of the source.
+    pub event: Option<String>,
+    /// `webhook`, `webhook-custom` or `log`.
+    pub handler: String,
+    /// Fire only if the unique fields differ from those of the last event.
+    pub on_change: Option<bool>,
+    /// Seconds in which the same unique fields do not fire again.
+    pub snooze: Option<u64>,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// The deadline of one delivery, from connecting to the last byte of the answer.
+    pub timeout: Option<Millis>,
+    pub retry: Option<RetryTable>,
+    /// How many deliveries may be under way at once.
+    pub concurrency: Option<u16>,
+    /// Keys that sign (Standard Webhooks); several while one is being replaced.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// `retry` of a hook.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryTable {
+    /// How long to wait before each further try.
+    pub schedule: Vec<Millis>,
+}
+
+/// What may stand beside a plugin's own options.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PluginTable {
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn five() -> u16 {
+    5
+}
+
+fn minute() -> Millis {
+    Millis(60_000)
+}
+
+fn yes() -> bool {
+    true
+}

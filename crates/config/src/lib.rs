@@ -1,0 +1,37 @@
+//! What gateway.toml may say: it is read, checked and explained here.
+//!
+//! Reading has two stages. The first knows the entities (services, routes, consumers, …) and checks them; the options of
+//! plugins and handlers pass through unread as [`Block`]s that keep their positions, so that whoever owns them can read
+//! them later and still point at the line. No stage stops at its first problem.
+
+mod block;
+mod deserialize;
+mod diagnostics;
+mod document;
+mod draft;
+mod entities;
+mod file;
+mod ids;
+mod interpolate;
+mod key_path;
+mod read;
+mod schema;
+mod source;
+mod suggest;
+mod tree;
+mod values;
+
+pub use block::Block;
+pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
+pub use document::Document;
+pub use draft::{Draft, read};
+pub use entities::{
+    Admin, Config, Consumer, CredentialEntry, EventHook, PluginEntry, Protocol, Route, Scope, Server, Service, Stamps,
+};
+pub use ids::entity_id;
+pub use interpolate::{Environment, ProcessEnvironment};
+pub use key_path::{KeyPath, Segment};
+pub use schema::{Extensions, json_schema};
+pub use source::{Position, Source};
+pub use suggest::{did_you_mean, one_of};
+pub use values::{HttpUrl, Method, Millis, PathPrefix};

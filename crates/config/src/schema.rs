@@ -1,0 +1,74 @@
+//! The JSON Schema of gateway.toml, for editors.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use crate::file::{AdminTable, ConsumerTable, EventHookTable, RouteTable, ServerTable, ServiceTable};
+
+/// The schemas of what this crate does not read itself.
+pub struct Extensions {
+    /// The options of each plugin.
+    pub plugins: Vec<(&'static str, Value)>,
+    /// The options of each handler.
+    pub handlers: Vec<(&'static str, Value)>,
+    /// What a credential of each plugin holds.
+    pub credentials: Vec<(&'static str, Value)>,
+}
+
+/// The schema of a whole file.
+pub fn json_schema(extensions: &Extensions) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let plugins = table_of(extensions.plugins.iter().map(|(name, schema)| (*name, schema.clone())));
+    let mut service = schema_of::<ServiceTable>(&mut generator);
+    let mut route = schema_of::<RouteTable>(&mut generator);
+    let mut consumer = schema_of::<ConsumerTable>(&mut generator);
+    let mut hook = schema_of::<EventHookTable>(&mut generator);
+    for schema in [&mut service, &mut route, &mut consumer] {
+        add(schema, "plugins", json!({ "$ref": "#/$defs/plugins" }));
+    }
+    for (name, credential) in &extensions.credentials {
+        add(&mut consumer, name, json!({ "type": "array", "items": credential }));
+    }
+    consumer["additionalProperties"] = json!(false);
+    let configs: Vec<Value> = extensions.handlers.iter().map(|(_, schema)| schema.clone()).collect();
+    add(&mut hook, "config", json!({ "anyOf": configs }));
+    let mut definitions: Map<String, Value> = Map::new();
+    let server = schema_of::<ServerTable>(&mut generator);
+    let admin = schema_of::<AdminTable>(&mut generator);
+    definitions.extend(generator.take_definitions(true));
+    definitions.insert("plugins".into(), plugins);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gateway.toml",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "server": server,
+            "admin": admin,
+            "services": { "type": "object", "additionalProperties": service },
+            "routes": { "type": "object", "additionalProperties": route },
+            "consumers": { "type": "object", "additionalProperties": consumer },
+            "plugins": { "$ref": "#/$defs/plugins" },
+            "event_hooks": { "type": "object", "additionalProperties": hook },
+        },
+        "$defs": definitions,
+    })
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    T::json_schema(generator).to_value()
+}
+
+fn table_of(properties: impl Iterator<Item = (&'static str, Value)>) -> Value {
+    let properties: Map<String, Value> = properties
+        .map(|(name, mut schema)| {
+            add(&mut schema, "enabled", json!({ "type": "boolean", "default": true }));
+            (name.to_owned(), schema)
+        })
+        .collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn add(schema: &mut Value, key: &str, property: Value) {
+    schema["properties"][key] = property;
+}

@@ -1,0 +1,152 @@
+//! The values of a file, each with the place where it stands.
+
+use std::ops::Range;
+
+use serde_json::Value as Json;
+use toml::de::{DeTable, DeValue};
+
+use crate::key_path::{KeyPath, Segment};
+
+/// A value and where it stands in the text.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub span: Range<usize>,
+    pub value: Value,
+}
+
+/// What TOML knows.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+/// A key with its place.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub name: String,
+    pub span: Range<usize>,
+}
+
+/// A table in the order of the file.
+#[derive(Clone, Default)]
+pub(crate) struct Table(pub Vec<(Key, Node)>);
+
+impl Table {
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    pub fn entry(&self, name: &str) -> Option<&(Key, Node)> {
+        self.0.iter().find(|(key, _)| key.name == name)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        self.0.iter_mut().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub fn remove(&mut self, name: &str) -> Option<Node> {
+        let at = self.0.iter().position(|(key, _)| key.name == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.name.as_str())
+    }
+}
+
+impl Node {
+    pub fn empty_table() -> Self {
+        Self { span: 0..0, value: Value::Table(Table::default()) }
+    }
+
+    pub fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub fn table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The child at `segment`, and where its key stands.
+    pub fn step(&self, segment: &Segment) -> Option<(Range<usize>, &Node)> {
+        match (&self.value, segment) {
+            (Value::Table(table), Segment::Key(key)) => table.entry(key).map(|(key, node)| (key.span.clone(), node)),
+            (Value::Array(items), Segment::Index(index)) => items.get(*index).map(|item| (item.span.clone(), item)),
+            _ => None,
+        }
+    }
+
+    /// Takes the value at `path` out; false if there is none. An element of an array leaves the others in their places.
+    pub fn remove(&mut self, path: &[Segment]) -> bool {
+        match (&mut self.value, path) {
+            (Value::Table(table), [Segment::Key(key)]) => table.remove(key).is_some(),
+            (Value::Table(table), [Segment::Key(key), rest @ ..]) => table.get_mut(key).is_some_and(|child| child.remove(rest)),
+            (Value::Array(items), [Segment::Index(index), rest @ ..]) if !rest.is_empty() => {
+                items.get_mut(*index).is_some_and(|child| child.remove(rest))
+            }
+            _ => false,
+        }
+    }
+
+    /// The tree of a parsed document, and which numbers do not fit.
+    pub fn from_toml(table: &DeTable<'_>, span: Range<usize>) -> (Self, Vec<(KeyPath, &'static str)>) {
+        let mut misfits = Vec::new();
+        let value = convert_table(table, &KeyPath::default(), &mut misfits);
+        (Self { span, value }, misfits)
+    }
+
+    pub fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Integer(number) => Json::from(*number),
+            Value::Float(number) => Json::from(*number),
+            Value::Boolean(on) => Json::from(*on),
+            Value::Array(items) => items.iter().map(Node::to_json).collect(),
+            Value::Table(table) => table.0.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect(),
+        }
+    }
+}
+
+fn convert_table(table: &DeTable<'_>, path: &KeyPath, misfits: &mut Vec<(KeyPath, &'static str)>) -> Value {
+    let entries = table.iter().map(|(key, value)| {
+        let name = key.get_ref().to_string();
+        let node = Node { span: value.span(), value: convert(value.get_ref(), &path.key(&name), misfits) };
+        (Key { name, span: key.span() }, node)
+    });
+    Value::Table(Table(entries.collect()))
+}
+
+fn convert(value: &DeValue<'_>, path: &KeyPath, misfits: &mut Vec<(KeyPath, &'static str)>) -> Value {
+    match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_else(|_| {
+            misfits.push((path.clone(), "this number is too large"));
+            0
+        })),
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or_default()),
+        DeValue::Boolean(on) => Value::Boolean(*on),
+        DeValue::Datetime(time) => Value::Text(time.to_string()),
+        DeValue::Array(items) => Value::Array(
+            items.iter().enumerate().map(|(at, item)| Node { span: item.span(), value: convert(item.get_ref(), &path.index(at), misfits) }).collect(),
+        ),
+        DeValue::Table(table) => convert_table(table, path, misfits),
+    }
+}

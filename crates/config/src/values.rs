@@ -1,0 +1,206 @@
+//! Values with rules of their own. A value that breaks its rule is refused where it is read, so the error has its position.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use url::Url;
+
+/// A duration: whole milliseconds as in Kong, or a string such as `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"1d"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// The same as a [`Duration`].
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Millis;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("milliseconds or a duration such as \"2s\"")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Millis, E> {
+                u64::try_from(value).map(Millis).map_err(|_| E::custom("a duration cannot be negative"))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Millis, E> {
+                Ok(Millis(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Millis, E> {
+                parse_duration(value).ok_or_else(|| {
+                    E::custom(format!("`{value}` is no duration; write milliseconds, or a number with ms, s, m, h or d, such as \"2s\""))
+                })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Millis {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Milliseconds, or a string such as \"2s\".",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }]
+        })
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Millis> {
+    let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit_at);
+    let unit = match unit {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" => 60e3,
+        "h" => 3_600e3,
+        "d" => 86_400e3,
+        _ => return None,
+    };
+    let number = number.trim();
+    let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let millis = number.parse::<f64>().ok().filter(|_| plain)? * unit;
+    // Above a thousand years it is a slip.
+    (millis < 3.2e13).then_some(Millis(millis.round() as u64))
+}
+
+/// An absolute `http` or `https` URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HttpUrl(pub Url);
+
+impl TryFrom<String> for HttpUrl {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let url = Url::parse(&text).map_err(|error| format!("invalid url: {error}; write one such as \"http://127.0.0.1:8080/path\""))?;
+        match url.scheme() {
+            "http" | "https" if url.has_host() => Ok(Self(url)),
+            scheme => Err(format!("invalid url: the scheme `{scheme}` is not served; write http or https")),
+        }
+    }
+}
+
+impl From<HttpUrl> for String {
+    fn from(url: HttpUrl) -> String {
+        url.0.into()
+    }
+}
+
+impl JsonSchema for HttpUrl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Url".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "uri" })
+    }
+}
+
+/// The beginning of a path, as Kong's plain `paths`: it starts with `/` and is normal already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PathPrefix(pub String);
+
+impl TryFrom<String> for PathPrefix {
+    type Error = String;
+    fn try_from(path: String) -> Result<Self, String> {
+        if path.starts_with('~') {
+            return Err("regex paths are not available yet; write a plain prefix that starts with /".into());
+        }
+        if !path.starts_with('/') {
+            return Err("should start with: /".into());
+        }
+        if path.contains("//") {
+            return Err("must not have empty segments".into());
+        }
+        if path.contains(['?', '#', ' ']) || path.chars().any(char::is_control) {
+            return Err("must not hold a query, a fragment, a space or a control character".into());
+        }
+        if path.split('/').any(|segment| segment == "." || segment == "..") {
+            return Err("must not have `.` or `..` segments; requests are normalised before they are matched".into());
+        }
+        Ok(Self(path))
+    }
+}
+
+impl From<PathPrefix> for String {
+    fn from(path: PathPrefix) -> String {
+        path.0
+    }
+}
+
+/// An HTTP method in capitals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Method(pub String);
+
+impl TryFrom<String> for Method {
+    type Error = String;
+    fn try_from(method: String) -> Result<Self, String> {
+        let upper = method.to_ascii_uppercase();
+        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_') {
+            return Err(format!("`{method}` is no HTTP method"));
+        }
+        if upper != method {
+            return Err(format!("methods are written in capitals: {upper}"));
+        }
+        Ok(Self(method))
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> String {
+        method.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_duration(text).map(|m| m.0), expected, "{text}");
+        check("2s", Some(2_000));
+        check("250ms", Some(250));
+        check("1.5m", Some(90_000));
+        check("10h", Some(36_000_000));
+        check("1d", Some(86_400_000));
+        check("2", None);
+        check("s", None);
+        check("-1s", None);
+        check("1e9d", None);
+        check("2 weeks", None);
+    }
+
+    #[test]
+    fn paths_are_plain_and_normal() {
+        let check = |path: &str, good: bool| assert_eq!(PathPrefix::try_from(path.to_owned()).is_ok(), good, "{path}");
+        check("/demo", true);
+        check("/", true);
+        check("demo", false);
+        check("~/x", false);
+        check("/a//b", false);
+        check("/a/../b", false);
+        check("/a?b", false);
+    }
+
+    #[test]
+    fn urls_are_absolute_http() {
+        let check = |url: &str, good: bool| assert_eq!(HttpUrl::try_from(url.to_owned()).is_ok(), good, "{url}");
+        check("http://127.0.0.1:8080/anything", true);
+        check("https://example.com", true);
+        check("ftp://example.com", false);
+        check("127.0.0.1:8080", false);
+        check("not a url", false);
+    }
+}

@@ -1,0 +1,118 @@
+//! An event: a typed value where it happens, its kind and its JSON where it is handled.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A type of event. One file in `sources/` defines one source and its types.
+pub trait EventType: Serialize + Send + Sync + 'static {
+    /// Who raises it.
+    const SOURCE: &'static str;
+    /// What a hook writes as its `event`.
+    const NAME: &'static str;
+    /// One sentence for `/event-hooks/sources` and `sluice events`.
+    const SUMMARY: &'static str;
+    /// The names of the fields of its data, in their order.
+    const FIELDS: &'static [&'static str];
+    /// The fields that make two events the same one for `snooze`, `on_change` and merging; none: all of them.
+    const UNIQUE: &'static [&'static str];
+
+    /// What one looks like: templates are tried on it.
+    fn sample() -> Self;
+
+    /// Hashes the unique fields.
+    fn identify(&self, hasher: &mut impl Hasher);
+}
+
+/// A kind of event, for lists and look-ups.
+pub struct EventKind {
+    /// Who raises it.
+    pub source: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The fields of its data.
+    pub fields: &'static [&'static str],
+    /// The fields that make two events the same one.
+    pub unique: &'static [&'static str],
+    /// The data of a sample.
+    pub sample: fn() -> Value,
+}
+
+impl EventKind {
+    /// The kind of `E`.
+    pub const fn of<E: EventType>() -> Self {
+        Self {
+            source: E::SOURCE,
+            name: E::NAME,
+            summary: E::SUMMARY,
+            fields: E::FIELDS,
+            unique: E::UNIQUE,
+            sample: || to_value(&E::sample()),
+        }
+    }
+}
+
+/// Something that happened.
+pub struct Event {
+    kind: &'static EventKind,
+    identity: u64,
+    at: u64,
+    data: Box<dyn Data>,
+}
+
+impl Event {
+    pub(crate) fn new<E: EventType>(kind: &'static EventKind, data: E) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (kind.source, kind.name).hash(&mut hasher);
+        data.identify(&mut hasher);
+        Self { kind, identity: hasher.finish(), at: now_ms(), data: Box::new(data) }
+    }
+
+    /// A sample of this kind, as if it happened now.
+    pub fn sample(kind: &'static EventKind) -> Self {
+        Self { kind, identity: 0, at: now_ms(), data: Box::new((kind.sample)()) }
+    }
+
+    /// What kind of event it is.
+    pub fn kind(&self) -> &'static EventKind {
+        self.kind
+    }
+
+    /// A hash of source, event and unique fields, the same as long as the process lives.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// When it happened, in Unix milliseconds.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Its data as a JSON object.
+    pub fn data(&self) -> Value {
+        self.data.to_json()
+    }
+}
+
+/// An [`EventType`] behind a pointer.
+trait Data: Send + Sync {
+    fn to_json(&self) -> Value;
+}
+
+impl<T: Serialize + Send + Sync> Data for T {
+    fn to_json(&self) -> Value {
+        to_value(self)
+    }
+}
+
+fn to_value(data: &impl Serialize) -> Value {
+    serde_json::to_value(data).expect("event data has string keys only")
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,4 @@
+//! One file a source.
+
+pub mod config;
+pub mod rate_limiting_advanced;

@@ -1,0 +1,60 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A reverse-proxy gateway that limits traffic and tells you when it does.
+#[derive(Parser)]
+#[command(name = "sluice", version, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(long, global = true, default_value = "gateway.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// How log lines look; they go to standard error, and RUST_LOG says which
+    #[arg(long, global = true, default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the gateway (what `sluice` does by itself)
+    Run,
+    /// Run the gateway and an httpbin-style upstream to try it on
+    Demo {
+        /// Where that upstream listens
+        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+        httpbin: SocketAddr,
+    },
+    /// Run the httpbin-style upstream alone
+    Httpbin {
+        /// Where it listens
+        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+        listen: SocketAddr,
+    },
+    /// Read a configuration, explain every problem in it, and start nothing (exit code 0 or 64)
+    Check {
+        /// The file; the one of --config if not given
+        file: Option<PathBuf>,
+    },
+    /// List the plugins with their options
+    Plugins,
+    /// List the events that hooks can wait for
+    Events,
+    /// List the handlers of hooks with their options
+    Handlers,
+    /// Print the JSON Schema of gateway.toml, for editors
+    Schema,
+}

@@ -1,0 +1,203 @@
+//! The one door through which the running configuration changes: the file, the Admin API and a signal are its callers.
+//!
+//! A change is prepared whole, then (if it came through the API) written to the file, then swapped in. On any problem
+//! nothing changes, and the problems are told.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use sluice_admin::{Edit, Refusal, Status};
+use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
+use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
+use sluice_hooks::{Engine, HookStats};
+use sluice_plugins::Limiters;
+use sluice_proxy::{Live, Traffic};
+
+use crate::prepared::{Prepared, prepare};
+use crate::write_back::{self, replace_file};
+
+/// Who changes the configuration.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin {
+    File,
+    Signal,
+    Admin,
+}
+
+impl Origin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Signal => "signal",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What the gateway is made of, and how it changes.
+pub struct Control {
+    file: PathBuf,
+    config: ArcSwap<Config>,
+    live: Arc<Live>,
+    traffic: Arc<Traffic>,
+    bus: Arc<Bus>,
+    limiters: Arc<Limiters>,
+    engine: Arc<Engine>,
+    applied: Emitter<ConfigApplied>,
+    rejected: Emitter<ConfigRejected>,
+    /// Held while a change is made: changes come one after the other.
+    state: Mutex<State>,
+    status: ArcSwap<Status>,
+}
+
+/// What the next change is compared with.
+struct State {
+    /// The text that is in force.
+    text: String,
+    /// The text that was refused last, so that it is not told of twice.
+    refused: Option<String>,
+}
+
+/// What a gateway is started with.
+pub struct Parts {
+    pub bus: Arc<Bus>,
+    pub limiters: Arc<Limiters>,
+    pub engine: Arc<Engine>,
+    pub traffic: Arc<Traffic>,
+}
+
+impl Control {
+    /// Puts the first configuration into force.
+    pub fn new(file: &Path, text: String, prepared: Prepared, parts: Parts) -> Arc<Self> {
+        let applied_at = now();
+        parts.engine.replace(prepared.hooks);
+        let control = Self {
+            file: file.to_owned(),
+            config: ArcSwap::from_pointee(prepared.config),
+            live: Arc::new(ArcSwap::from_pointee(prepared.snapshot)),
+            traffic: parts.traffic,
+            applied: parts.bus.emitter(),
+            rejected: parts.bus.emitter(),
+            bus: parts.bus,
+            limiters: parts.limiters,
+            engine: parts.engine,
+            state: Mutex::new(State { text, refused: None }),
+            status: ArcSwap::from_pointee(Status { version: 1, applied_at, ..Status::default() }),
+        };
+        Arc::new(control)
+    }
+
+    /// The snapshot in force, for the proxy.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Reads the file again. A file that says what is in force already changes nothing.
+    pub fn reload(&self, origin: Origin) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match std::fs::read_to_string(&self.file) {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::warn!(file = %self.file.display(), %error, "the configuration cannot be read; the old one stays in force");
+                return;
+            }
+        };
+        if text == state.text || state.refused.as_ref() == Some(&text) {
+            if text == state.text && state.refused.take().is_some() {
+                self.clear_problems();
+            }
+            return;
+        }
+        match self.prepare(&text) {
+            Ok(prepared) => self.swap(&mut state, text, prepared, origin),
+            Err(problems) => {
+                self.refuse(&problems, origin);
+                state.refused = Some(text);
+            }
+        }
+    }
+
+    fn prepare(&self, text: &str) -> Result<Prepared, Diagnostics> {
+        let source = Source::new(&self.file, text);
+        let previous = self.config.load();
+        prepare(source, &ProcessEnvironment, (Some(&previous), now()), (&self.bus, &self.limiters))
+    }
+
+    /// Puts what was prepared into force.
+    fn swap(&self, state: &mut State, text: String, prepared: Prepared, origin: Origin) {
+        let before = self.config.load_full();
+        if before.server != prepared.config.server || before.admin != prepared.config.admin {
+            tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
+        }
+        // Hooks first: what the new snapshot raises has somebody who wants it.
+        self.engine.replace(prepared.hooks);
+        self.live.store(Arc::new(prepared.snapshot));
+        self.config.store(Arc::new(prepared.config));
+        let version = self.status.load().version + 1;
+        self.status.store(Arc::new(Status { version, applied_at: now(), ..Status::default() }));
+        *state = State { text, refused: None };
+        tracing::info!(version, origin = origin.name(), "configuration applied");
+        self.applied.emit(|| ConfigApplied { version, origin: origin.name() });
+    }
+
+    fn refuse(&self, problems: &Diagnostics, origin: Origin) {
+        let status = self.status.load_full();
+        let lines: Vec<String> = problems.0.iter().map(|one| format!("{}:{}:{}  {}: {}", one.file.display(), one.position.line, one.position.column, one.path, one.message)).collect();
+        tracing::error!(origin = origin.name(), version = status.version, "configuration refused, the old one stays in force:\n{problems}");
+        self.status.store(Arc::new(Status { problems: lines.clone(), ..(*status).clone() }));
+        self.rejected.emit(|| ConfigRejected { version: status.version, origin: origin.name(), problems: lines });
+    }
+
+    fn clear_problems(&self) {
+        let status = self.status.load_full();
+        self.status.store(Arc::new(Status { problems: Vec::new(), ..(*status).clone() }));
+    }
+
+    /// Makes an edit of the Admin API.
+    fn edit(&self, edit: &Edit) -> Result<u64, Refusal> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.config.load().admin.write_back {
+            return Err(Refusal::ReadOnly);
+        }
+        // What somebody edited by hand meanwhile is there: the edit goes on top of it.
+        let text = std::fs::read_to_string(&self.file).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
+        let text = write_back::apply(&text, edit)?;
+        let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
+        replace_file(&self.file, &text).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
+        self.swap(&mut state, text, prepared, Origin::Admin);
+        Ok(self.status.load().version)
+    }
+}
+
+/// [`Control`] as the Admin API sees it.
+pub struct AdminControl(pub Arc<Control>);
+
+#[async_trait]
+impl sluice_admin::Control for AdminControl {
+    fn config(&self) -> Arc<Config> {
+        self.0.config.load_full()
+    }
+
+    fn status(&self) -> Status {
+        let traffic = &self.0.traffic;
+        let status = self.0.status.load_full();
+        Status { total_requests: traffic.total(), active_requests: traffic.active(), ..(*status).clone() }
+    }
+
+    fn hook_stats(&self) -> Vec<HookStats> {
+        self.0.engine.stats()
+    }
+
+    async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
+        let control = self.0.clone();
+        let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;
+        changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,60 @@
+//! The `sluice` binary: reads the command line and starts what it asks for.
+
+mod cli;
+mod control;
+mod explain;
+mod logging;
+mod prepared;
+mod run;
+mod schema;
+mod services;
+mod stop;
+mod watch;
+mod write_back;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Two allocators were measured under load: see benches/README.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a process of a bad configuration ends with (`EX_USAGE` of sysexits.h, as linkerd does).
+const BAD_CONFIGURATION: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.log_format);
+    // The one TLS provider of the process; whoever needs TLS finds it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(&cli.config, None),
+        Command::Demo { httpbin } => run::run(&cli.config, Some(httpbin)),
+        Command::Httpbin { listen } => run::httpbin(listen),
+        Command::Check { file } => explain::check(&file.unwrap_or(cli.config)),
+        Command::Plugins => explain::plugins(),
+        Command::Events => explain::events(),
+        Command::Handlers => explain::handlers(),
+        Command::Schema => schema::print(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(run::Failure::BadConfiguration(diagnostics)) => {
+            say(&diagnostics.to_string());
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        Err(run::Failure::Start(error)) => {
+            say(&format!("sluice: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard error, where the answer to a failed command belongs.
+#[allow(clippy::print_stderr)]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

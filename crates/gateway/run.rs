@@ -1,0 +1,147 @@
+//! Starts the gateway: reads the configuration, wires the parts, runs until it is told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow};
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::background::background_service;
+use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
+use sluice_events::Bus;
+use sluice_hooks::Engine;
+use sluice_plugins::Limiters;
+use sluice_proxy::{Gateway, Traffic, service_conf};
+use tokio::sync::watch;
+
+use crate::control::{AdminControl, Control, Parts};
+use crate::prepared::prepare;
+use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
+use crate::stop::{Drain, Signals};
+use crate::watch::watch;
+
+/// Why a command failed.
+pub enum Failure {
+    /// The configuration has these problems.
+    BadConfiguration(Diagnostics),
+    /// Something else stood in the way.
+    Start(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Start(error)
+    }
+}
+
+/// The text of a configuration file.
+pub fn read_file(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the configuration {}", file.display()));
+    Ok(text.context("write one, or name another with --config")?)
+}
+
+/// Runs the gateway, and with `demo` an upstream at that address, until a signal ends it.
+pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
+    let text = read_file(file)?;
+    let bus: Arc<Bus> = Arc::default();
+    let limiters: Arc<Limiters> = Arc::default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let source = Source::new(file, text.clone());
+    let prepared = prepare(source, &ProcessEnvironment, (None, now), (&bus, &limiters)).map_err(Failure::BadConfiguration)?;
+    let config = prepared.config.clone();
+    let listeners = Listeners::bind(&config, demo)?;
+    let traffic: Arc<Traffic> = Arc::default();
+    let engine = Engine::new(bus.clone(), sluice_hooks::Options::new(&config.server.state_dir));
+    let parts = Parts { bus, limiters: limiters.clone(), engine: engine.clone(), traffic: traffic.clone() };
+    let control = Control::new(file, text, prepared, parts);
+    if let Err(error) = watch(file, control.clone()) {
+        tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
+    }
+    let (done, stopped) = sync_channel(1);
+    let (drain, drained) = watch::channel(false);
+    let conf = service_conf(&config);
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, Gateway::new(control.live().clone(), traffic.clone()));
+    config.server.listen.iter().for_each(|address| proxy.add_tcp(&address.to_string()));
+    server.add_service(proxy);
+    server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
+    let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(&config));
+    server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
+    server.add_service(background_service("housekeeping", Housekeeping { control, limiters }));
+    if let Some(httpbin) = listeners.httpbin {
+        server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
+    }
+    server.add_service(background_service("drain", Drain { traffic, timeout: config.server.shutdown_timeout, drained: drain }));
+    let running = std::thread::Builder::new().name("server".into());
+    let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals) });
+    running.spawn(run).context("cannot start the server's thread")?;
+    announce(&config, demo);
+    // Pingora sleeps its whole grace period before it returns; the process is done when the hooks are.
+    stopped.recv().map_err(|_| anyhow!("the hook engine ended before the gateway was stopped"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Runs the demo's upstream alone.
+pub fn httpbin(listen: SocketAddr) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
+    let served = runtime.block_on(async {
+        let listener = bind(listen, "--listen")?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tracing::info!("httpbin-style upstream on http://{}", listener.local_addr()?);
+        let stop = async { drop(tokio::signal::ctrl_c().await) };
+        anyhow::Ok(sluice_httpbin::serve(listener, stop).await?)
+    });
+    Ok(served?)
+}
+
+/// The addresses are taken before anything runs, so that one in use is a clear error.
+struct Listeners {
+    admin: TcpListener,
+    httpbin: Option<TcpListener>,
+}
+
+impl Listeners {
+    fn bind(config: &Config, demo: Option<SocketAddr>) -> Result<Self, Failure> {
+        for address in &config.server.listen {
+            // Pingora binds it again by itself.
+            drop(bind(*address, "server.listen")?);
+        }
+        let httpbin = demo.map(|address| bind(address, "--httpbin")).transpose()?;
+        Ok(Self { admin: bind(config.admin.listen, "admin.listen")?, httpbin })
+    }
+}
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.with_context(|| format!("cannot listen on {address} ({key}); stop who holds it, or write another address"))
+}
+
+fn admin_options(config: &Config) -> sluice_admin::Options {
+    sluice_admin::Options {
+        token: config.admin.token.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        plugins: sluice_plugins::PLUGINS.iter().map(|kind| (kind.name, kind.priority)).collect(),
+    }
+}
+
+/// Says what listens where, once it does, and what to try.
+fn announce(config: &Config, demo: Option<SocketAddr>) {
+    for address in &config.server.listen {
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        tracing::info!("proxy on http://{address}");
+    }
+    tracing::info!("Admin API on http://{}", config.admin.listen);
+    if let Some(address) = demo {
+        tracing::info!("httpbin-style upstream on http://{address}");
+        let proxy = config.server.listen.first().map(ToString::to_string).unwrap_or_default();
+        tracing::info!("try: curl -i -H 'apikey: joe-key' http://{proxy}/demo   (the fourth time in a minute is refused)");
+        tracing::info!("then: curl http://{}/event-hooks, or edit the configuration and watch it take effect", config.admin.listen);
+    }
+}

@@ -1,0 +1,94 @@
+//! What runs beside the proxy, each a Pingora service with a runtime of its own: no hook and no admin slows a request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::services::background::BackgroundService;
+use sluice_hooks::Engine;
+use sluice_plugins::Limiters;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::control::{Control, Origin};
+use crate::stop::{begun, drained};
+
+/// How often limiters drop keys at rest.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// The hook engine. It goes on until the last request has ended, and then delivers or keeps what waits.
+pub struct Hooks {
+    pub engine: Arc<Engine>,
+    pub drained: watch::Receiver<bool>,
+    pub done: std::sync::mpsc::SyncSender<()>,
+}
+
+#[async_trait]
+impl BackgroundService for Hooks {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        self.engine.run(drained(self.drained.clone())).await;
+        // Whoever waits may be gone by now, and then nobody needs to know.
+        let _ = self.done.send(());
+    }
+}
+
+/// The Admin API.
+pub struct Admin {
+    pub listener: Mutex<Option<std::net::TcpListener>>,
+    pub router: axum::Router,
+}
+
+#[async_trait]
+impl BackgroundService for Admin {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let Some(listener) = take(&self.listener) else { return };
+        let stop = async move { begun(&mut shutdown).await };
+        if let Err(error) = sluice_admin::serve(listener, self.router.clone(), stop).await {
+            tracing::error!(%error, "the Admin API ended");
+        }
+    }
+}
+
+/// The upstream of `sluice demo`.
+pub struct Httpbin {
+    pub listener: Mutex<Option<std::net::TcpListener>>,
+    pub drained: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl BackgroundService for Httpbin {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        let Some(listener) = take(&self.listener) else { return };
+        // It goes last: requests under way are on their way to it.
+        if let Err(error) = sluice_httpbin::serve(listener, drained(self.drained.clone())).await {
+            tracing::error!(%error, "the demo's upstream ended");
+        }
+    }
+}
+
+/// What is done from time to time, and on SIGHUP.
+pub struct Housekeeping {
+    pub control: Arc<Control>,
+    pub limiters: Arc<Limiters>,
+}
+
+#[async_trait]
+impl BackgroundService for Housekeeping {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        loop {
+            tokio::select! {
+                () = begun(&mut shutdown) => return,
+                _ = hangup.recv() => self.control.reload(Origin::Signal),
+                () = tokio::time::sleep(SWEEP) => self.limiters.sweep(),
+            }
+        }
+    }
+}
+
+fn take(listener: &Mutex<Option<std::net::TcpListener>>) -> Option<TcpListener> {
+    let listener = listener.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    TcpListener::from_std(listener).inspect_err(|error| tracing::error!(%error, "a listener cannot be used")).ok()
+}

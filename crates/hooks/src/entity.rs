@@ -1,0 +1,35 @@
+//! A hook as the Admin API shows it: Kong's entity, with our fields beside Kong's.
+
+use serde_json::{Value, json};
+use sluice_config::EventHook;
+
+use crate::hook::TIMEOUT;
+use crate::registry::kind;
+use crate::retry;
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
+
+/// The hook with defaults filled in and secrets masked.
+pub fn entity_json(hook: &EventHook) -> Value {
+    let kind = kind(&hook.handler);
+    let secrets: Vec<&str> = hook.secrets.iter().map(|_| MASK).collect();
+    json!({
+        "id": hook.id,
+        "name": hook.name,
+        "source": hook.source,
+        "event": hook.event,
+        "handler": hook.handler,
+        "on_change": hook.on_change,
+        "snooze": hook.snooze,
+        "config": kind.map_or(Value::Null, |kind| (kind.show)(hook)),
+        "enabled": hook.enabled,
+        "timeout": hook.timeout.unwrap_or(TIMEOUT),
+        "retry": { "schedule": hook.retry.as_deref().unwrap_or(retry::DEFAULT) },
+        "concurrency": hook.concurrency.or(kind.map(|kind| kind.concurrency)),
+        "secrets": secrets,
+        "tags": (!hook.tags.is_empty()).then_some(&hook.tags),
+        "created_at": hook.stamps.created_at,
+        "updated_at": hook.stamps.updated_at,
+    })
+}

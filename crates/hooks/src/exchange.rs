@@ -1,0 +1,135 @@
+//! One HTTP exchange with a receiver: signed, cut at the deadline, read up to a limit, and judged by its status.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
+use reqwest::{Client, Response};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use crate::handler::{Cx, Delivery, Failure};
+use crate::signing::Signer;
+
+/// How much of an answer's body is read; the status has decided before it.
+const BODY_LIMIT: usize = 16 * 1024;
+/// A connection that breaks sooner than this was closed by the receiver while it was idle.
+const STALE: Duration = Duration::from_secs(1);
+
+/// What is sent.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Whether the receiver's certificate is checked.
+    pub verify: bool,
+}
+
+/// Sends the request. Only 2xx is success, and its head is enough: a body that never ends is cut, not tried again.
+pub(crate) async fn send(mut request: Request, delivery: &Delivery, signer: &Signer, cx: &Cx<'_>) -> Result<(), Failure> {
+    let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    signer.sign(&mut request.headers, &delivery.id, timestamp, &request.body);
+    let client = cx.clients.client(&request.url, request.verify).map_err(|error| Failure::retry(reason(error)))?;
+    let answer = timeout_at(cx.deadline, exchange(client, request)).await;
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(Failure::retry(reason(error))),
+        Err(_) => return Err(Failure::retry("no answer before the deadline")),
+    };
+    let (status, after) = (response.status(), retry_after(response.headers(), SystemTime::now()));
+    drain(response, cx.deadline).await;
+    judge(status, after)
+}
+
+/// Sends it, and once more at once if a kept connection turns out to be closed.
+async fn exchange(client: &Client, request: Request) -> Result<Response, reqwest::Error> {
+    let started = Instant::now();
+    match once(client, request.clone()).await {
+        Err(error) if !error.is_connect() && !error.is_timeout() && started.elapsed() < STALE => once(client, request).await,
+        answer => answer,
+    }
+}
+
+async fn once(client: &Client, request: Request) -> Result<Response, reqwest::Error> {
+    client.request(request.method, request.url).headers(request.headers).body(request.body).send().await
+}
+
+/// Reads what is left, so that the connection can be used again; past the limit or the deadline it is closed instead.
+async fn drain(mut response: Response, deadline: Instant) {
+    let read = async {
+        let mut length = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            length += chunk.len();
+            if length > BODY_LIMIT {
+                break;
+            }
+        }
+    };
+    // A body that is not over yet is nobody's concern: the connection is dropped with it.
+    let _ = timeout_at(deadline, read).await;
+}
+
+fn judge(status: StatusCode, after: Option<Duration>) -> Result<(), Failure> {
+    match status {
+        _ if status.is_success() => Ok(()),
+        StatusCode::GONE => Err(Failure::give_up("the receiver answered 410 Gone")),
+        _ if status.is_redirection() => {
+            Err(Failure::retry(format!("the receiver answered {status}, and redirects are not followed")))
+        }
+        _ => Err(Failure::Retry { reason: format!("the receiver answered {status}"), after }),
+    }
+}
+
+/// `Retry-After`, in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+/// What went wrong, down to its cause, without the url: that may hold a secret.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        let check = |text: &'static str, expected: Option<u64>| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, http::HeaderValue::from_static(text))]);
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
+        };
+        check("7", Some(7));
+        check(" 7 ", Some(7));
+        check("Sun, 06 Nov 1994 08:49:47 GMT", Some(10));
+        check("Sun, 06 Nov 1994 08:49:27 GMT", Some(0));
+        check("-1", None);
+        check("inf", None);
+        check("soon", None);
+    }
+
+    #[test]
+    fn only_2xx_is_success_and_410_is_the_end() {
+        let retries =
+            |status: u16| matches!(judge(StatusCode::from_u16(status).expect("a status"), None), Err(Failure::Retry { .. }));
+        assert_eq!(judge(StatusCode::NO_CONTENT, None), Ok(()));
+        assert!([301, 302, 400, 404, 429, 500, 503].into_iter().all(retries));
+        assert!(matches!(judge(StatusCode::GONE, None), Err(Failure::GiveUp { .. })));
+    }
+}

@@ -1,0 +1,131 @@
+//! A hook: what the configuration says about it, checked, with its handler built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sluice_config::{EventHook, Millis, Problem, one_of};
+use sluice_events::{EventKind, SOURCES};
+use uuid::Uuid;
+
+use crate::handler::{BuildCx, Handler};
+use crate::registry::{HANDLERS, Kind, kind};
+use crate::retry::{self, Schedule};
+use crate::signing;
+
+/// How long a delivery may take, unless the hook says.
+pub(crate) const TIMEOUT: Millis = Millis(10_000);
+
+/// A hook that can work. It is always an enabled one.
+pub struct Hook {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// By what two versions are compared.
+    pub(crate) fingerprint: Value,
+    pub(crate) policy: Policy,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) kinds: Vec<&'static EventKind>,
+}
+
+/// How a hook delivers.
+pub(crate) struct Policy {
+    pub snooze: Duration,
+    pub on_change: bool,
+    pub schedule: Schedule,
+    pub timeout: Duration,
+    pub concurrency: usize,
+}
+
+impl Hook {
+    /// Whether it wants events of this kind.
+    pub(crate) fn matches(&self, kind: &EventKind) -> bool {
+        self.kinds.iter().any(|wanted| std::ptr::eq(*wanted, kind))
+    }
+}
+
+/// Builds the hooks that are enabled, and tells everything that is wrong with any, enabled or not.
+pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
+    let (mut hooks, mut problems) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        if let Some(other) = entries[..index].iter().find(|other| other.id == entry.id) {
+            problems.push(Problem::at(entry.path.key("id"), format!("the hook \"{}\" has this id already", other.name)));
+        }
+        match build_one(entry) {
+            Ok(hook) if entry.enabled => hooks.push(hook),
+            Ok(_) => {}
+            Err(found) => problems.extend(found),
+        }
+    }
+    (hooks, problems)
+}
+
+fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let kinds = wanted_kinds(entry).map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let (keys, bad_keys) = signing::keys(entry);
+    problems.extend(bad_keys);
+    if entry.timeout == Some(Millis(0)) {
+        problems.push(Problem::at(entry.path.key("timeout"), "a delivery needs some time").help("leave it out for 10 seconds"));
+    }
+    let built = match handler_kind(entry) {
+        // Without kinds the handler still finds what is wrong with its own options.
+        Ok(kind) => (kind.build)(entry, &BuildCx { kinds: &kinds, keys: &keys }).map(|handler| (kind, handler)),
+        Err(problem) => Err(vec![problem]),
+    };
+    match built {
+        Ok((kind, handler)) if problems.is_empty() => Ok(Hook {
+            id: entry.id,
+            name: entry.name.clone(),
+            fingerprint: entry.fingerprint(),
+            policy: policy(entry, kind),
+            handler,
+            kinds,
+        }),
+        Ok(_) => Err(problems),
+        Err(found) => {
+            problems.extend(found);
+            Err(problems)
+        }
+    }
+}
+
+/// The kinds of events that the hook names: one, or all of its source.
+fn wanted_kinds(entry: &EventHook) -> Result<Vec<&'static EventKind>, Problem> {
+    let Some(source) = sluice_events::source(&entry.source) else {
+        let problem = Problem::at(entry.path.key("source"), format!("there is no source \"{}\"", entry.source));
+        return Err(problem.help(one_of(&entry.source, SOURCES.iter().map(|source| source.name))));
+    };
+    let Some(event) = &entry.event else { return Ok(source.events.iter().collect()) };
+    match sluice_events::kind_of(source.name, event) {
+        Some(kind) => Ok(vec![kind]),
+        None => {
+            let problem =
+                Problem::at(entry.path.key("event"), format!("the source \"{}\" has no event \"{event}\"", source.name));
+            Err(problem.help(one_of(event, source.events.iter().map(|kind| kind.name))))
+        }
+    }
+}
+
+fn handler_kind(entry: &EventHook) -> Result<&'static Kind, Problem> {
+    kind(&entry.handler).ok_or_else(|| {
+        let (path, names) = (entry.path.key("handler"), HANDLERS.iter().map(|kind| kind.name));
+        if entry.handler == "lambda" {
+            let names: Vec<&str> = names.collect();
+            return Problem::at(path, "the handler \"lambda\" is not available yet")
+                .help(format!("there is: {}", names.join(", ")));
+        }
+        Problem::at(path, format!("there is no handler \"{}\"", entry.handler)).help(one_of(&entry.handler, names))
+    })
+}
+
+fn policy(entry: &EventHook, kind: &Kind) -> Policy {
+    Policy {
+        snooze: Duration::from_secs(entry.snooze.unwrap_or(0)),
+        on_change: entry.on_change.unwrap_or(false),
+        schedule: Schedule::new(entry.retry.as_deref().unwrap_or(retry::DEFAULT)),
+        timeout: entry.timeout.unwrap_or(TIMEOUT).duration(),
+        concurrency: usize::from(entry.concurrency.unwrap_or(kind.concurrency).max(1)),
+    }
+}

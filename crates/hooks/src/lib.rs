@@ -1,0 +1,39 @@
+//! What is done when something happens.
+//!
+//! [`build`] makes hooks of what a configuration says, or tells everything that is wrong with it. The [`Engine`] matches
+//! events with hooks, keeps a bounded queue for each, and has its handler deliver what waits: at least once, with
+//! retries, and without one hook ever waiting for another. Nothing leaves uncounted.
+
+mod breaker;
+mod clients;
+mod content;
+mod context;
+mod dedup;
+mod delivery;
+mod engine;
+mod entity;
+mod exchange;
+mod handler;
+mod headers;
+mod hook;
+mod lane;
+mod log;
+mod queue;
+mod quiet;
+mod registry;
+mod retry;
+mod signing;
+mod spool;
+mod stats;
+mod template;
+mod webhook;
+mod webhook_custom;
+
+pub use clients::Clients;
+pub use engine::{Engine, Options};
+pub use entity::{MASK, entity_json};
+pub use handler::{BuildCx, Cx, Delivery, Failure, Handler};
+pub use hook::{Hook, build};
+pub use registry::{HANDLERS, Kind, kind};
+pub use signing::Key;
+pub use stats::HookStats;

@@ -1,0 +1,38 @@
+//! What became of the events of a hook, in sums of their counts.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The sums of one hook. Always: `matched = delivered + swallowed + waiting + failed + dropped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HookStats {
+    /// The hook.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Events that the hook wants, with what was taken up from before the start.
+    pub matched: u64,
+    /// Events that the handler dealt with.
+    pub delivered: u64,
+    /// Events that `snooze` or `on_change` swallowed.
+    pub swallowed: u64,
+    /// Events that wait for a try, are under way, or wait for another try.
+    pub waiting: u64,
+    /// Events whose delivery was to be tried again, once for each time.
+    pub retried: u64,
+    /// Events whose delivery was given up.
+    pub failed: u64,
+    /// Events that left the full queue.
+    pub dropped: u64,
+}
+
+/// The counters behind [`HookStats`].
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub matched: u64,
+    pub delivered: u64,
+    pub swallowed: u64,
+    pub retried: u64,
+    pub failed: u64,
+    pub dropped: u64,
+}

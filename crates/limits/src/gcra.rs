@@ -1,0 +1,234 @@
+//! A bucket that refills evenly: governor's own rate limiter on our store and clock.
+//!
+//! The bound: a burst is admitted at once, and one more for each refill, so a span of one window may hold up to
+//! `burst + limit`. The time per refill is rounded up to a whole nanosecond, so that the rate is never above the
+//! limit; below a million a second that costs less than one in a thousand.
+
+use std::{
+    cell::Cell,
+    num::NonZeroU32,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use governor::{RateLimiter, clock::Clock, middleware::StateInformationMiddleware, nanos::Nanos};
+
+use crate::{
+    clock::SharedClock,
+    key::Key,
+    limiter::{Algorithm, Decision, Limiter},
+    quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError},
+    store::Store,
+};
+
+pub(crate) const ALGORITHM: Algorithm =
+    Algorithm { name: "gcra", summary: "a bucket of `burst` that refills evenly, by governor", build };
+
+/// A bucket takes at most this long to fill; a larger burst is cut, so that time fits a word.
+const LONGEST_FILL: Duration = MAX_WINDOW.saturating_mul(10);
+
+fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+    quota.validate()?;
+    Ok(Arc::new(Gcra::new(quota, clock)))
+}
+
+#[derive(Debug)]
+struct Gcra {
+    limiter: RateLimiter<Key, Store<AtomicU64>, AtHand, StateInformationMiddleware>,
+    /// The store of `limiter`: per key, the time at which its bucket will be full.
+    store: Store<AtomicU64>,
+    clock: SharedClock,
+    burst: u32,
+    /// Nanoseconds until one more is in the bucket.
+    refill: u64,
+}
+
+impl Gcra {
+    fn new(quota: &Quota, clock: SharedClock) -> Self {
+        let refill = (quota.window.as_nanos() as u64).div_ceil(quota.limit);
+        let most = (LONGEST_FILL.as_nanos() as u64 / refill).clamp(1, MAX_LIMIT);
+        let burst = quota.burst.unwrap_or(quota.limit).min(most) as u32;
+        let governors = governor::Quota::with_period(Duration::from_nanos(refill))
+            .expect("a window is longer than nothing")
+            .allow_burst(NonZeroU32::new(burst).expect("a burst is at least one"));
+        let store = Store::new(quota.max_keys);
+        // Governor counts from the time of its making, and stands still before: so it is made at the epoch.
+        let limiter = AtHand::at(Nanos::new(0), |at_hand| RateLimiter::new(governors, store.clone(), at_hand));
+        Self { limiter, store, clock, burst, refill }
+    }
+
+    /// How long an empty bucket takes to fill.
+    fn capacity(&self) -> u64 {
+        self.refill * u64::from(self.burst)
+    }
+
+    fn admit(&self, used: u32) -> Decision {
+        Decision {
+            admitted: true,
+            limit: u64::from(self.burst),
+            remaining: u64::from(self.burst - used),
+            rate: u64::from(used),
+            reset: Duration::from_nanos(self.refill * u64::from(used)),
+            retry_after: Duration::ZERO,
+        }
+    }
+
+    /// Refuses with a bucket that needs `debt` nanoseconds to fill.
+    fn refuse(&self, debt: u64, cost: u32, wait: u64) -> Decision {
+        let used = debt.div_ceil(self.refill);
+        let wait = Duration::from_nanos(wait);
+        Decision {
+            admitted: false,
+            limit: u64::from(self.burst),
+            remaining: u64::from(self.burst).saturating_sub(used),
+            rate: used + u64::from(cost),
+            reset: wait,
+            retry_after: wait,
+        }
+    }
+
+    /// What `key` stands at, without asking governor: for costs of nothing and costs that never fit.
+    fn debt(&self, now: Nanos, key: Key) -> u64 {
+        self.store.load(key).saturating_sub(now.as_u64()).min(self.capacity())
+    }
+
+    /// Asks governor. `Err` is how long until the cost fits.
+    #[inline]
+    fn ask(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<Decision, u64> {
+        let answer = AtHand::at(now, |_| match cost.get() {
+            1 => self.limiter.check_key(&key),
+            _ => self.limiter.check_key_n(&key, cost).expect("the cost is no larger than the burst"),
+        });
+        match answer {
+            Ok(state) => Ok(self.admit(self.burst - state.remaining_burst_capacity())),
+            Err(not_until) => Err(not_until.wait_time_from(now).as_nanos() as u64),
+        }
+    }
+
+    /// The clock jumped back, so that the bucket seems more than empty: empties it as of now.
+    #[cold]
+    fn rewrite(&self, now: Nanos, key: Key) {
+        let latest = now.as_u64() + self.capacity();
+        self.store.amend(key, |full_at| (full_at > latest).then_some(latest));
+    }
+}
+
+impl Limiter for Gcra {
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
+        let Some(charge) = NonZeroU32::new(cost) else {
+            return self.admit(self.debt(now, key).div_ceil(self.refill) as u32);
+        };
+        if cost > self.burst {
+            return self.refuse(self.debt(now, key), cost, self.capacity());
+        }
+        // A bucket that is empty, but no more than empty, has room for the cost after this.
+        let longest_wait = self.refill * u64::from(cost);
+        let answer = match self.ask(now, key, charge) {
+            Err(wait) if wait > longest_wait => {
+                self.rewrite(now, key);
+                self.ask(now, key, charge)
+            }
+            answer => answer,
+        };
+        answer.unwrap_or_else(|wait| {
+            let wait = wait.min(longest_wait);
+            self.refuse(self.capacity() - (longest_wait - wait), cost, wait)
+        })
+    }
+
+    fn refund(&self, key: Key, cost: u32) {
+        let back = self.refill.saturating_mul(u64::from(cost));
+        self.store.amend(key, |full_at| Some(full_at.saturating_sub(back)));
+    }
+
+    fn forget_idle(&self) {
+        AtHand::at(self.now(), |_| self.limiter.retain_recent());
+    }
+
+    fn keys(&self) -> usize {
+        self.store.keys()
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.store.overflowed()
+    }
+}
+
+/// Governor's clock: it tells the time of the check at hand, so that governor judges the moment that we were given.
+#[derive(Debug)]
+struct AtHand;
+
+thread_local!(static AT_HAND: Cell<u64> = const { Cell::new(0) });
+
+impl AtHand {
+    /// Runs `ask` at this time.
+    #[inline]
+    fn at<R>(now: Nanos, ask: impl FnOnce(Self) -> R) -> R {
+        AT_HAND.set(now.as_u64());
+        ask(Self)
+    }
+}
+
+impl Clock for AtHand {
+    type Instant = Nanos;
+
+    #[inline]
+    fn now(&self) -> Nanos {
+        Nanos::new(AT_HAND.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::ManualClock, key::Keys};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn check(quota: Quota, costs: &[(u64, u32)], expected: &[bool]) -> Decision {
+        let clock = ManualClock::default();
+        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let key = Keys::fixed(0).key(&[b"client"]);
+        let spend = |&(milliseconds, cost): &(u64, u32)| {
+            clock.set(Duration::from_millis(milliseconds));
+            limiter.check(key, cost)
+        };
+        let decisions = costs.iter().map(spend).collect::<Vec<_>>();
+        assert_eq!(decisions.iter().map(|decision| decision.admitted).collect::<Vec<_>>(), expected, "{costs:?}");
+        decisions.last().copied().expect("at least one cost")
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_one_per_refill() {
+        let ten_a_second = Quota { burst: Some(2), ..Quota::new(10, SECOND) };
+        let last =
+            check(ten_a_second, &[(5000, 1), (5000, 1), (5099, 1), (5100, 1), (5100, 1)], &[true, true, false, true, false]);
+        let wait = Duration::from_millis(100);
+        let expected = Decision { limit: 2, rate: 3, reset: wait, retry_after: wait, ..Decision::default() };
+        assert_eq!(last, expected);
+    }
+
+    #[test]
+    fn several_at_once_are_all_or_nothing() {
+        let last = check(Quota::new(10, SECOND), &[(5000, 4), (5000, 7), (5000, 0)], &[true, false, true]);
+        assert_eq!((last.remaining, last.rate, last.reset), (6, 4, Duration::from_millis(400)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_empties_the_bucket_at_worst() {
+        let costs = [(3_600_000, 10), (1_000, 1), (1_099, 1), (1_100, 1), (1_100, 1)];
+        check(Quota::new(10, SECOND), &costs, &[true, false, false, true, false]);
+    }
+
+    #[test]
+    fn extreme_quotas_do_not_overflow() {
+        for (limit, window) in [(1, MAX_WINDOW), (MAX_LIMIT, SECOND), (MAX_LIMIT, MAX_WINDOW)] {
+            let quota = Quota { burst: Some(MAX_LIMIT), ..Quota::new(limit, window) };
+            check(quota, &[(1_800_000_000_000, 1), (1_800_000_000_001, u32::MAX)], &[true, false]);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! How requests are counted: one file per algorithm, governor's clock and store traits underneath.
+//!
+//! The crate never sees a request, an event, or a clock that it was not given. A caller makes a [`Key`]
+//! from whatever stands for the client, builds a limiter from [`ALGORITHMS`], and asks it with
+//! [`Limiter::check`]. Several windows form one [`Policy`].
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use sluice_limits::{Keys, Limiter, ManualClock, Quota, SharedClock, algorithm};
+//!
+//! let sliding = algorithm("sliding").expect("it is in the list");
+//! let clock = ManualClock::default();
+//! let limiter = (sliding.build)(&Quota::new(3, Duration::from_secs(60)), SharedClock::new(clock)).expect("a sound quota");
+//! let client = Keys::random().key(&[b"ip", b"192.0.2.1"]);
+//! assert!((0..3).all(|_| limiter.check(client, 1).admitted));
+//! assert_eq!(limiter.check(client, 1).rate, 4);
+//! ```
+
+mod clock;
+mod fixed_window;
+mod gcra;
+mod key;
+mod limiter;
+mod policy;
+mod quota;
+mod shape;
+mod sliding_window;
+mod slot;
+mod store;
+mod window;
+
+pub use clock::{Clock, ManualClock, SharedClock, UnixClock};
+pub use governor::nanos::Nanos;
+pub use key::{Key, Keys};
+pub use limiter::{ALGORITHMS, Algorithm, Decision, Limiter, algorithm};
+pub use policy::{MAX_WINDOWS, Policy, TooManyWindows, Verdict};
+pub use quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
+pub use slot::{Slot, Wide};
+pub use store::Store;

@@ -1,0 +1,96 @@
+//! How much a key may spend, and what of that makes no sense.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The largest limit.
+pub const MAX_LIMIT: u64 = 1_000_000_000;
+
+/// The longest window: ten years.
+pub const MAX_WINDOW: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// How many keys a limiter remembers if nothing else is said.
+const DEFAULT_MAX_KEYS: usize = 1_000_000;
+
+/// How much a key may spend in how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What is admitted per window: 1 to [`MAX_LIMIT`].
+    pub limit: u64,
+    /// The window: whole seconds, one second to [`MAX_WINDOW`].
+    pub window: Duration,
+    /// Whether a refused request counts as well, as with Kong's `disable_penalty = false`. Only `sliding` heeds it:
+    /// in a fixed window it changes nothing, and governor never charges a refused request.
+    pub charge_rejected: bool,
+    /// What `gcra` admits at once: 1 to [`MAX_LIMIT`]. The limit, if not set.
+    pub burst: Option<u64>,
+    /// How many keys are remembered, at most.
+    pub max_keys: usize,
+}
+
+impl Quota {
+    /// A quota with the usual rest: refused requests are not charged, a million keys.
+    pub const fn new(limit: u64, window: Duration) -> Self {
+        Self { limit, window, charge_rejected: false, burst: None, max_keys: DEFAULT_MAX_KEYS }
+    }
+
+    /// The first thing that is wrong with it.
+    pub fn validate(&self) -> Result<(), QuotaError> {
+        if !(1..=MAX_LIMIT).contains(&self.limit) {
+            return Err(QuotaError::Limit(self.limit));
+        }
+        if self.window.subsec_nanos() != 0 || self.window.is_zero() || self.window > MAX_WINDOW {
+            return Err(QuotaError::Window(self.window));
+        }
+        match self.burst {
+            Some(burst) if !(1..=MAX_LIMIT).contains(&burst) => Err(QuotaError::Burst(burst)),
+            _ if self.max_keys == 0 => Err(QuotaError::NoKeys),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why no limiter is built from a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum QuotaError {
+    /// The limit is zero or too large.
+    #[error("a limit is between 1 and {MAX_LIMIT}, not {0}")]
+    Limit(u64),
+    /// The window is zero, too long, or not in whole seconds.
+    #[error("a window is a whole number of seconds, from one second to {MAX_WINDOW:?}, not {0:?}")]
+    Window(Duration),
+    /// The burst is zero or too large.
+    #[error("a burst is between 1 and {MAX_LIMIT}, not {0}")]
+    Burst(u64),
+    /// No key could ever be remembered.
+    #[error("max_keys is at least 1")]
+    NoKeys,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn check(quota: Quota, expected: Result<(), QuotaError>) {
+        assert_eq!(quota.validate(), expected);
+    }
+
+    #[test]
+    fn sound_quotas_pass() {
+        check(Quota::new(1, Duration::from_secs(1)), Ok(()));
+        check(Quota::new(MAX_LIMIT, MAX_WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        check(Quota::new(0, MINUTE), Err(QuotaError::Limit(0)));
+        check(Quota::new(MAX_LIMIT + 1, MINUTE), Err(QuotaError::Limit(MAX_LIMIT + 1)));
+        check(Quota::new(1, Duration::ZERO), Err(QuotaError::Window(Duration::ZERO)));
+        check(Quota::new(1, Duration::from_millis(1500)), Err(QuotaError::Window(Duration::from_millis(1500))));
+        check(Quota { burst: Some(0), ..Quota::new(1, MINUTE) }, Err(QuotaError::Burst(0)));
+        check(Quota { max_keys: 0, ..Quota::new(1, MINUTE) }, Err(QuotaError::NoKeys));
+    }
+}

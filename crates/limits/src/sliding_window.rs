@@ -1,0 +1,215 @@
+//! The sliding window of Kong: the count of this window, plus the part of the last one that still overlaps.
+//!
+//! `rate = current + previous * (window - now % window) / window`, charged first and then compared, in whole
+//! nanoseconds and whole numbers: each decision is that of the formula in exact arithmetic.
+//!
+//! The bound of the approximation: the last window's requests are taken as spread evenly. If they came at its end,
+//! any span of one window may hold up to twice the limit less one, half of it in either window; a client that
+//! waits for that gets it once. If they came at its start, a request is refused at worst one window too long.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use governor::{clock::Clock, nanos::Nanos};
+
+use crate::{
+    clock::SharedClock,
+    key::Key,
+    limiter::{Algorithm, Decision, Limiter},
+    quota::{Quota, QuotaError},
+    shape::{Packed, Shape, Spread},
+    store::Store,
+    window::{Standing, Window},
+};
+
+pub(crate) const ALGORITHM: Algorithm =
+    Algorithm { name: "sliding", summary: "counts this window and the overlapping part of the last one, as Kong does", build };
+
+fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+    quota.validate()?;
+    Ok(match Packed::for_quota(quota) {
+        Some(shape) => Arc::new(SlidingWindow::new(quota, clock, shape)),
+        None => Arc::new(SlidingWindow::new(quota, clock, Spread)),
+    })
+}
+
+#[derive(Debug)]
+struct SlidingWindow<S: Shape> {
+    limit: u64,
+    window: Window,
+    charge_rejected: bool,
+    clock: SharedClock,
+    shape: S,
+    store: Store<S::Slot>,
+}
+
+impl<S: Shape> SlidingWindow<S> {
+    fn new(quota: &Quota, clock: SharedClock, shape: S) -> Self {
+        Self {
+            limit: quota.limit,
+            window: Window::new(quota.window),
+            charge_rejected: quota.charge_rejected,
+            clock,
+            shape,
+            store: Store::new(quota.max_keys),
+        }
+    }
+
+    /// Charges what is to be charged, and answers.
+    #[inline]
+    fn charge(&self, standing: &mut Standing, cost: u64) -> Decision {
+        let spent = self.spent(standing);
+        let rate = spent.saturating_add(cost);
+        let admitted = rate <= self.limit;
+        let charged = admitted || self.charge_rejected;
+        if charged {
+            standing.spend(cost);
+        }
+        let wait = if admitted { 0 } else { self.wait(standing, cost) };
+        Decision {
+            admitted,
+            limit: self.limit,
+            remaining: self.limit.saturating_sub(if charged { rate } else { spent }),
+            rate,
+            reset: Duration::from_nanos(if admitted { standing.until_end() } else { wait }),
+            retry_after: Duration::from_nanos(wait),
+        }
+    }
+
+    /// The rate before the request, rounded up. Costs are whole, so rounding up changes no decision.
+    #[inline]
+    fn spent(&self, standing: &Standing) -> u64 {
+        standing.counts.current.saturating_add(self.overlap(standing.counts.previous, standing.left))
+    }
+
+    /// `previous * left / window`, rounded up.
+    #[inline]
+    fn overlap(&self, previous: u64, left: u64) -> u64 {
+        if previous == 0 {
+            return 0;
+        }
+        match previous.checked_mul(left) {
+            Some(product) => product.div_ceil(self.window.nanos),
+            None => (u128::from(previous) * u128::from(left)).div_ceil(u128::from(self.window.nanos)) as u64,
+        }
+    }
+
+    /// How long until `cost` fits, if nobody spends: in this window, in the next, or in the one after, when nothing
+    /// is left of what was spent.
+    #[cold]
+    fn wait(&self, standing: &Standing, cost: u64) -> u64 {
+        let Standing { counts, left, ahead, .. } = *standing;
+        let spent = counts.current.saturating_add(cost);
+        let here = self.fits(counts.previous, spent).map(|fits| ahead + left.saturating_sub(fits));
+        let next = self.fits(counts.current, cost).map(|fits| ahead + left + (self.window.nanos - fits));
+        here.or(next).unwrap_or(ahead + left + self.window.nanos)
+    }
+
+    /// With how much of a window left at most `previous` and `spent` fit together. None if `spent` alone is too much.
+    fn fits(&self, previous: u64, spent: u64) -> Option<u64> {
+        let room = u128::from(self.limit.checked_sub(spent)?);
+        let window = u128::from(self.window.nanos);
+        let fits = (room * window).checked_div(u128::from(previous)).unwrap_or(window);
+        Some(fits.min(window) as u64)
+    }
+}
+
+impl<S: Shape> Limiter for SlidingWindow<S> {
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
+        // Returned beside the counts the decision would be copied once more, before it is in memory: that costs 6 ns.
+        let decision = Cell::new(Decision::default());
+        self.store.update(key, |state| {
+            let counts = self.shape.read(state);
+            let mut standing = self.window.stand(counts, now);
+            decision.set(self.charge(&mut standing, u64::from(cost)));
+            ((), standing.changed.then(|| self.shape.write(standing.counts)))
+        });
+        decision.get()
+    }
+
+    fn refund(&self, key: Key, cost: u32) {
+        let now = self.now();
+        self.store.amend(key, |state| {
+            let counts = self.window.stand(self.shape.read(state), now).counts;
+            Some(self.shape.write(counts.refunded(u64::from(cost))))
+        });
+    }
+
+    fn forget_idle(&self) {
+        let now = self.now();
+        self.store.retain(|state| !self.window.stand(self.shape.read(state), now).counts.at_rest());
+    }
+
+    fn keys(&self) -> usize {
+        self.store.keys()
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.store.overflowed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::ManualClock, key::Keys};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Spends `costs`, pairs of a second and a cost, and returns the last decision.
+    fn check(quota: Quota, costs: &[(f64, u32)]) -> Decision {
+        let clock = ManualClock::default();
+        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let key = Keys::fixed(0).key(&[b"client"]);
+        let spend = |&(second, cost): &(f64, u32)| {
+            clock.set(Duration::from_secs_f64(second));
+            limiter.check(key, cost)
+        };
+        costs.iter().map(spend).fold(None, |_, decision| Some(decision)).expect("at least one cost")
+    }
+
+    #[test]
+    fn the_fourth_request_of_three_is_refused_with_rate_four() {
+        let decision = check(Quota::new(3, MINUTE), &[(600.0, 1), (610.0, 1), (620.0, 1), (630.0, 1)]);
+        // The three weigh on the next window until a third of its weight is gone.
+        let wait = Duration::from_secs(30 + 20);
+        let expected = Decision { limit: 3, rate: 4, reset: wait, retry_after: wait, ..Decision::default() };
+        assert_eq!(decision, expected);
+    }
+
+    #[test]
+    fn the_last_window_weighs_by_what_is_left_of_it() {
+        let decision = check(Quota::new(100, MINUTE), &[(600.0, 100), (675.0, 10)]);
+        let expected = Decision {
+            admitted: true,
+            limit: 100,
+            rate: 85,
+            remaining: 15,
+            reset: Duration::from_secs(45),
+            retry_after: Duration::ZERO,
+        };
+        assert_eq!(decision, expected);
+    }
+
+    #[test]
+    fn a_refused_request_is_charged_only_on_demand() {
+        let costs = [(600.0, 3), (601.0, 1), (602.0, 1)];
+        assert_eq!(check(Quota::new(3, MINUTE), &costs).rate, 4);
+        assert_eq!(check(Quota { charge_rejected: true, ..Quota::new(3, MINUTE) }, &costs).rate, 5);
+    }
+
+    #[test]
+    fn a_limit_of_one_is_free_again_when_the_next_window_is_over() {
+        let decision = check(Quota::new(1, MINUTE), &[(600.0, 1), (630.0, 1)]);
+        assert_eq!(decision.retry_after, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn a_cost_above_the_limit_never_fits() {
+        let decision = check(Quota::new(3, MINUTE), &[(600.0, 4)]);
+        assert_eq!((decision.admitted, decision.rate, decision.remaining), (false, 4, 3));
+    }
+}

@@ -1,0 +1,103 @@
+//! The memory of one key: a small state that many threads change without losing a change.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Holds the state of one key. The default state is that of a key never seen.
+pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
+    /// What is held.
+    type State: Copy + Default;
+
+    /// A slot that holds this state.
+    fn holding(state: Self::State) -> Self;
+
+    /// The state now.
+    fn load(&self) -> Self::State;
+
+    /// Replaces the state by what `change` says, if anything, as one step. `change` may run several times.
+    fn update<R>(&self, change: impl Fn(Self::State) -> (R, Option<Self::State>)) -> R;
+}
+
+/// One word, changed by compare-and-swap.
+///
+/// `Relaxed` is enough: the word guards no other memory, and its changes are in one order for all threads.
+impl Slot for AtomicU64 {
+    type State = u64;
+
+    fn holding(state: u64) -> Self {
+        Self::new(state)
+    }
+
+    #[inline]
+    fn load(&self) -> u64 {
+        self.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn update<R>(&self, change: impl Fn(u64) -> (R, Option<u64>)) -> R {
+        let mut before = self.load(Ordering::Relaxed);
+        loop {
+            let (result, after) = change(before);
+            let Some(after) = after else { return result };
+            match self.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return result,
+                Err(changed) => before = changed,
+            }
+        }
+    }
+}
+
+/// Three words under a lock that is held for a few instructions, for counts that one word cannot hold.
+pub type Wide = Mutex<[u64; 3]>;
+
+impl Slot for Wide {
+    type State = [u64; 3];
+
+    fn holding(state: [u64; 3]) -> Self {
+        Self::new(state)
+    }
+
+    #[inline]
+    fn load(&self) -> [u64; 3] {
+        *self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn update<R>(&self, change: impl Fn([u64; 3]) -> (R, Option<[u64; 3]>)) -> R {
+        let mut state = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, after) = change(*state);
+        if let Some(after) = after {
+            *state = after;
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn check<S: Slot>(add: impl Fn(S::State) -> S::State + Sync, read: impl Fn(S::State) -> u64) {
+        let slot = S::default();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..10_000).for_each(|_| slot.update(|state| ((), Some(add(state))))));
+            }
+        });
+        slot.update(|_| ((), None));
+        assert_eq!(read(slot.load()), 20_000);
+    }
+
+    #[test]
+    fn no_change_is_lost_between_threads() {
+        check::<AtomicU64>(|count| count + 1, |count| count);
+        check::<Wide>(|[a, b, c]| [a + 1, b, c], |[count, ..]| count);
+    }
+}

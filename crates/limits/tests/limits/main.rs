@@ -1,0 +1,38 @@
+//! Tests of the limiters from outside: one suite over every algorithm, references, races, floods.
+
+mod allocations;
+mod bounded;
+mod conformance;
+mod races;
+mod reference;
+
+use std::{sync::Arc, time::Duration};
+
+use sluice_limits::{Algorithm, Key, Keys, Limiter, ManualClock, Quota, SharedClock};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A limiter and the clock that it reads, which stands at a window's start.
+fn limiter(algorithm: &Algorithm, quota: &Quota) -> (Arc<dyn Limiter>, ManualClock) {
+    let clock = ManualClock::at(Duration::from_secs(1_800_000_000));
+    let limiter = (algorithm.build)(quota, SharedClock::new(clock.clone())).expect("a sound quota");
+    (limiter, clock)
+}
+
+/// The key of the client with this number.
+fn client(number: u64) -> Key {
+    Keys::fixed(0).key(&[b"client", &number.to_le_bytes()])
+}
+
+fn sliding() -> &'static Algorithm {
+    sluice_limits::algorithm("sliding").expect("it is in the list")
+}
+
+fn fixed() -> &'static Algorithm {
+    sluice_limits::algorithm("fixed").expect("it is in the list")
+}
+
+fn gcra() -> &'static Algorithm {
+    sluice_limits::algorithm("gcra").expect("it is in the list")
+}

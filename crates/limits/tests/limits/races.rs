@@ -1,0 +1,67 @@
+//! Two threads on one key: never more than the limit is admitted.
+
+use std::{sync::Barrier, thread, time::Duration};
+
+use sluice_limits::{ALGORITHMS, Decision, MAX_WINDOWS, Policy, Quota};
+
+use super::{MINUTE, client, fixed, limiter, sliding};
+
+/// How many of `tries` requests each of two threads gets through.
+fn admitted(tries: usize, check: impl Fn() -> bool + Sync) -> usize {
+    let start = Barrier::new(2);
+    let run = || {
+        start.wait();
+        (0..tries).filter(|_| check()).count()
+    };
+    thread::scope(|scope| {
+        let threads = [scope.spawn(run), scope.spawn(run)];
+        threads.map(|thread| thread.join().expect("no check panics")).iter().sum()
+    })
+}
+
+#[test]
+fn every_algorithm_admits_exactly_the_limit() {
+    for algorithm in ALGORITHMS {
+        // The last one does not fit a word.
+        for limit in [1, 100, 20_000, 200_000] {
+            let (limiter, _) = limiter(algorithm, &Quota::new(limit, MINUTE));
+            let passed = admitted(150_000, || limiter.check(client(1), 1).admitted);
+            assert_eq!(passed as u64, limit, "{} of {limit}", algorithm.name);
+        }
+    }
+}
+
+#[test]
+fn sliding_admits_exactly_what_the_formula_leaves() {
+    for charge_rejected in [false, true] {
+        let (limiter, clock) = limiter(sliding(), &Quota { charge_rejected, ..Quota::new(10_000, MINUTE) });
+        assert!(limiter.check(client(1), 10_000).admitted);
+        clock.advance(MINUTE + Duration::from_secs(15));
+        // Three quarters of the last window still count.
+        assert_eq!(admitted(5_000, || limiter.check(client(1), 1).admitted), 2_500);
+    }
+}
+
+#[test]
+fn fixed_admits_exactly_the_limit_in_each_window() {
+    let (limiter, clock) = limiter(fixed(), &Quota::new(1_000, MINUTE));
+    for _ in 0..20 {
+        assert_eq!(admitted(2_000, || limiter.check(client(1), 1).admitted), 1_000);
+        clock.advance(MINUTE);
+    }
+}
+
+#[test]
+fn a_policy_never_admits_more_than_its_tightest_window() {
+    for algorithm in ALGORITHMS {
+        let windows: [_; 2] = [(5_000, 1), (1_000, 60)]
+            .map(|(limit, seconds)| limiter(algorithm, &Quota::new(limit, Duration::from_secs(seconds))).0);
+        let policy = Policy::new(windows.to_vec()).expect("two windows");
+        let passed = admitted(20_000, || {
+            let mut room = [Decision::default(); MAX_WINDOWS];
+            policy.check(client(1), 1, &mut room).refused_by.is_none()
+        });
+        assert!(passed <= 1_000, "{}: {passed}", algorithm.name);
+        assert_eq!(windows[0].check(client(1), 0).remaining, 5_000 - passed as u64, "{}", algorithm.name);
+    }
+}

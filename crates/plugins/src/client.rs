@@ -1,0 +1,74 @@
+//! Who may call: consumers and their credentials, shared by the plugins of one configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use sluice_config::{Block, Config};
+use sluice_events::Entity;
+use uuid::Uuid;
+
+/// Somebody who calls, as plugins need it.
+pub struct Consumer {
+    /// The id.
+    pub id: Uuid,
+    /// The name.
+    pub username: String,
+    /// The entity that events show.
+    pub entity: Arc<Entity>,
+    /// The id, the name and the custom id as upstreams see them; a name that no header can hold is left out.
+    pub headers: ConsumerHeaders,
+}
+
+/// What an upstream is told about a consumer.
+pub struct ConsumerHeaders {
+    /// `X-Consumer-ID`.
+    pub id: Option<HeaderValue>,
+    /// `X-Consumer-Username`.
+    pub username: Option<HeaderValue>,
+    /// `X-Consumer-Custom-ID`.
+    pub custom_id: Option<HeaderValue>,
+}
+
+/// All consumers of a configuration.
+#[derive(Default)]
+pub struct Consumers {
+    by_id: HashMap<Uuid, Arc<Consumer>>,
+    /// Credentials by plugin, unread.
+    credentials: Vec<(String, Block, Arc<Consumer>)>,
+}
+
+impl Consumers {
+    /// The consumers of this configuration.
+    pub fn new(config: &Config) -> Self {
+        let mut all = Self::default();
+        for entry in &config.consumers {
+            let json = serde_json::to_value(entry).expect("a consumer has string keys only");
+            let header = |text: &str| HeaderValue::from_str(text).ok();
+            let consumer = Arc::new(Consumer {
+                id: entry.id,
+                username: entry.username.clone(),
+                entity: Arc::new(Entity::new(entry.id.as_u128(), json)),
+                headers: ConsumerHeaders {
+                    id: header(&entry.id.to_string()),
+                    username: header(&entry.username),
+                    custom_id: entry.custom_id.as_deref().and_then(header),
+                },
+            });
+            let credentials = entry.credentials.iter().map(|c| (c.plugin.clone(), c.block.clone(), consumer.clone()));
+            all.credentials.extend(credentials);
+            all.by_id.insert(entry.id, consumer);
+        }
+        all
+    }
+
+    /// The consumer of this id.
+    pub fn get(&self, id: Uuid) -> Option<&Arc<Consumer>> {
+        self.by_id.get(&id)
+    }
+
+    /// The credentials for this plugin.
+    pub fn credentials(&self, plugin: &str) -> impl Iterator<Item = (&Block, &Arc<Consumer>)> {
+        self.credentials.iter().filter(move |(name, ..)| name == plugin).map(|(_, block, consumer)| (block, consumer))
+    }
+}

@@ -1,0 +1,52 @@
+//! What a plugin sees of a request, and what it may leave for later phases.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::request::Parts;
+use sluice_events::Entity;
+use smallvec::SmallVec;
+
+use crate::client::Consumer;
+
+/// Headers that wait to be written, their names in the case that clients are shown. A limit's few need no allocation.
+pub type ResponseHeaders = SmallVec<[(Bytes, HeaderValue); 6]>;
+
+/// A request as a plugin sees it.
+pub struct Cx<'a> {
+    /// Method, target and headers as the client sent them.
+    pub request: &'a Parts,
+    /// The path after normalisation: what routes are matched by.
+    pub path: &'a str,
+    /// Who is at the other end, behind trusted proxies.
+    pub client_ip: IpAddr,
+    /// The route that matched.
+    pub route: &'a Arc<Entity>,
+    /// Its service.
+    pub service: Option<&'a Arc<Entity>>,
+    /// What is known by now, and stays known.
+    pub memory: &'a mut Memory,
+}
+
+/// What plugins find out about a request; it lives until the request ends.
+#[derive(Default)]
+pub struct Memory {
+    /// Who calls.
+    pub consumer: Option<Arc<Consumer>>,
+    /// The id of the credential by which that is known.
+    pub credential: Option<Arc<str>>,
+    /// What the answer gets, whoever makes it.
+    pub response_headers: ResponseHeaders,
+}
+
+/// The request on its way to the upstream, as far as a plugin may change it.
+pub trait UpstreamRequest {
+    /// Sets a header, replacing what was there.
+    fn set_header(&mut self, name: &HeaderName, value: HeaderValue);
+    /// Takes a header out.
+    fn remove_header(&mut self, name: &HeaderName);
+    /// Takes an argument out of the query.
+    fn remove_query(&mut self, name: &str);
+}

@@ -1,0 +1,222 @@
+//! Plugin `key-auth`: a key in a header or in the query tells who calls.
+//!
+//! Kong's `anonymous` and `key_in_body` are refused by name until they exist.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sluice_config::{Block, Problem, entity_id};
+
+use crate::client::Consumer;
+use crate::cx::{Cx, Memory, UpstreamRequest};
+use crate::plugin::{BuildCx, Configured, CredentialKind, Flow, Phases, Plugin};
+use crate::reply::Reply;
+
+/// The plugin.
+pub struct KeyAuth {
+    names: Vec<KeyName>,
+    in_header: bool,
+    in_query: bool,
+    hide: bool,
+    run_on_preflight: bool,
+    challenge: HeaderValue,
+    keys: HashMap<String, (Arc<Consumer>, Arc<str>)>,
+}
+
+struct KeyName {
+    header: HeaderName,
+    argument: String,
+}
+
+/// Options of `key-auth`, as Kong's.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Names of the header or argument that holds the key.
+    key_names: Vec<String>,
+    /// Whether the key may stand in a header.
+    key_in_header: bool,
+    /// Whether the key may stand in the query.
+    key_in_query: bool,
+    /// Whether the key is taken out before the request goes to the upstream.
+    hide_credentials: bool,
+    /// Whether OPTIONS requests need a key as well.
+    run_on_preflight: bool,
+    /// The realm of the challenge.
+    realm: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            key_names: vec!["apikey".into()],
+            key_in_header: true,
+            key_in_query: true,
+            hide_credentials: false,
+            run_on_preflight: true,
+            realm: None,
+        }
+    }
+}
+
+/// A consumer's key.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Credential {
+    /// The key.
+    key: String,
+}
+
+impl Configured for KeyAuth {
+    const NAME: &'static str = "key-auth";
+    const SUMMARY: &'static str = "Tells who calls by a key in a header or in the query, and refuses who has none";
+    const PRIORITY: u16 = 1250;
+    const PHASES: Phases = Phases { request: true, upstream_request: true };
+    const CONSUMER_SCOPE: bool = false;
+    const CREDENTIAL: Option<CredentialKind> =
+        Some(CredentialKind { schema: || schemars::schema_for!(Credential).to_value(), check: check_credential });
+    const LATER: &'static [&'static str] = &["anonymous", "key_in_body", "identity_realms"];
+    type Options = Options;
+
+    fn build(options: Options, cx: &BuildCx<'_>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        if options.key_names.is_empty() {
+            problems.push(cx.block.problem_at("key_names", "needs at least one name"));
+        }
+        if !options.key_in_header && !options.key_in_query {
+            problems.push(cx.block.problem("no key can be found: both key_in_header and key_in_query are off"));
+        }
+        let mut names = Vec::new();
+        for name in options.key_names {
+            match HeaderName::try_from(&name) {
+                Ok(header) => names.push(KeyName { header, argument: name }),
+                Err(_) => problems.push(cx.block.problem_at("key_names", format!("`{name}` is no header name"))),
+            }
+        }
+        let challenge = options.realm.map_or_else(|| "Key".to_owned(), |realm| format!("Key realm=\"{realm}\""));
+        let challenge = HeaderValue::try_from(challenge).map_err(|_| vec![cx.block.problem_at("realm", "no header can hold it")]);
+        match challenge {
+            Ok(challenge) if problems.is_empty() => Ok(Self {
+                names,
+                in_header: options.key_in_header,
+                in_query: options.key_in_query,
+                hide: options.hide_credentials,
+                run_on_preflight: options.run_on_preflight,
+                challenge,
+                keys: keys(cx),
+            }),
+            Ok(_) => Err(problems),
+            Err(more) => Err(problems.into_iter().chain(more).collect()),
+        }
+    }
+}
+
+/// The keys of all consumers. Broken ones are told of elsewhere.
+fn keys(cx: &BuildCx<'_>) -> HashMap<String, (Arc<Consumer>, Arc<str>)> {
+    let credentials = cx.consumers.credentials(KeyAuth::NAME);
+    credentials
+        .filter_map(|(block, consumer)| {
+            let credential = block.read::<Credential>().ok()?;
+            let id = entity_id("keyauth_credentials", &block.path().to_string()).to_string();
+            Some((credential.key, (consumer.clone(), id.into())))
+        })
+        .collect()
+}
+
+fn check_credential(block: &Block) -> Result<String, Vec<Problem>> {
+    let credential = block.read::<Credential>()?;
+    if credential.key.is_empty() { Err(vec![block.problem_at("key", "must not be empty")]) } else { Ok(credential.key) }
+}
+
+impl Plugin for KeyAuth {
+    fn on_request(&self, cx: &mut Cx<'_>) -> Flow {
+        if !self.run_on_preflight && cx.request.method == Method::OPTIONS {
+            return Flow::Continue;
+        }
+        let known = match self.find(cx) {
+            Found::One(key) => self.keys.get(key.as_ref()).ok_or("Unauthorized"),
+            Found::None => Err("No API key found in request"),
+            Found::Several => Err("Duplicate API key found"),
+        };
+        match known {
+            Ok((consumer, credential)) => {
+                cx.memory.consumer = Some(consumer.clone());
+                cx.memory.credential = Some(credential.clone());
+                Flow::Continue
+            }
+            Err(message) => {
+                let mut reply = Reply::error(StatusCode::UNAUTHORIZED, message);
+                reply.headers.push((Bytes::from_static(b"WWW-Authenticate"), self.challenge.clone()));
+                Flow::Respond(reply)
+            }
+        }
+    }
+
+    fn on_upstream_request(&self, memory: &Memory, request: &mut dyn UpstreamRequest) {
+        let told = memory.consumer.as_ref().map(|consumer| &consumer.headers);
+        let values = [
+            (&X_CONSUMER_ID, told.and_then(|told| told.id.clone())),
+            (&X_CONSUMER_USERNAME, told.and_then(|told| told.username.clone())),
+            (&X_CONSUMER_CUSTOM_ID, told.and_then(|told| told.custom_id.clone())),
+            (&X_CREDENTIAL_IDENTIFIER, memory.credential.as_deref().and_then(|id| HeaderValue::from_str(id).ok())),
+        ];
+        for (name, value) in values {
+            // What the client sent under these names is never believed.
+            match value {
+                Some(value) => request.set_header(name, value),
+                None => request.remove_header(name),
+            }
+        }
+        if self.hide {
+            for name in &self.names {
+                request.remove_header(&name.header);
+                request.remove_query(&name.argument);
+            }
+        }
+    }
+}
+
+static X_CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
+static X_CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+static X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+static X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+
+enum Found<'a> {
+    None,
+    One(Cow<'a, str>),
+    Several,
+}
+
+impl KeyAuth {
+    /// The key of the first name that has one. More than one key under a name is refused, as in Kong.
+    fn find<'a>(&self, cx: &Cx<'a>) -> Found<'a> {
+        let request = cx.request;
+        for name in &self.names {
+            if self.in_header {
+                let mut values = request.headers.get_all(&name.header).iter();
+                match (values.next(), values.next()) {
+                    // A key that is no text is known to nobody.
+                    (Some(value), None) => return Found::One(String::from_utf8_lossy(value.as_bytes())),
+                    (Some(_), Some(_)) => return Found::Several,
+                    (None, _) => {}
+                }
+            }
+            if self.in_query {
+                let query = request.uri.query().unwrap_or_default();
+                let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| *key == name.argument);
+                match (values.next(), values.next()) {
+                    (Some((_, value)), None) => return Found::One(value),
+                    (Some(_), Some(_)) => return Found::Several,
+                    (None, _) => {}
+                }
+            }
+        }
+        Found::None
+    }
+}

@@ -1,0 +1,24 @@
+//! What is done to a request: the traits, the registry, and one file a plugin, under Kong's names.
+//!
+//! A plugin decides; it never writes to a socket. What it wants is a [`Flow`], and somebody else carries it out.
+
+mod build;
+mod client;
+mod cx;
+mod credentials;
+mod key_auth;
+mod later;
+mod limiters;
+mod plugin;
+mod rate_limiting_advanced;
+mod registry;
+mod reply;
+
+pub use build::{Built, build, problems_of};
+pub use client::{Consumer, Consumers};
+pub use credentials::check_credentials;
+pub use cx::{Cx, Memory, ResponseHeaders, UpstreamRequest};
+pub use limiters::Limiters;
+pub use plugin::{BuildCx, Configured, CredentialKind, Flow, Kind, Phases, Plugin};
+pub use registry::{PLUGINS, plugin};
+pub use reply::{Body, Reply};

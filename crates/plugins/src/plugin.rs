@@ -1,0 +1,124 @@
+//! What a plugin is.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sluice_config::{Block, Problem};
+use sluice_events::Bus;
+
+use crate::client::Consumers;
+use crate::cx::{Cx, Memory, UpstreamRequest};
+use crate::limiters::Limiters;
+use crate::reply::Reply;
+
+/// What becomes of a request after a plugin has seen it.
+pub enum Flow {
+    /// The next plugin is asked.
+    Continue,
+    /// The request ends here with this answer.
+    Respond(Reply),
+}
+
+/// A plugin with its options, ready for requests. Every phase is optional.
+pub trait Plugin: Send + Sync {
+    /// Decides about a request, before anything goes to the upstream.
+    fn on_request(&self, _cx: &mut Cx<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    /// Changes the request that goes to the upstream.
+    fn on_upstream_request(&self, _memory: &Memory, _request: &mut dyn UpstreamRequest) {}
+}
+
+/// In which phases a plugin has something to do; the others cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// [`Plugin::on_request`].
+    pub request: bool,
+    /// [`Plugin::on_upstream_request`].
+    pub upstream_request: bool,
+}
+
+/// A plugin's type: its name, its options, how it is built.
+pub trait Configured: Plugin + Sized + 'static {
+    /// Its name, Kong's where Kong has one.
+    const NAME: &'static str;
+    /// One sentence for lists.
+    const SUMMARY: &'static str;
+    /// Kong's priority: the highest is asked first.
+    const PRIORITY: u16;
+    /// Where it has something to do.
+    const PHASES: Phases;
+    /// Whether it may stand under a consumer: what finds out who the consumer is may not.
+    const CONSUMER_SCOPE: bool = true;
+    /// What a consumer's credential for it holds.
+    const CREDENTIAL: Option<CredentialKind> = None;
+    /// Kong's options that are not available yet: refused by name.
+    const LATER: &'static [&'static str] = &[];
+    /// Its options as they stand in the file.
+    type Options: DeserializeOwned + JsonSchema;
+
+    /// Builds it, or says everything that is wrong with its options.
+    fn build(options: Self::Options, cx: &BuildCx<'_>) -> Result<Self, Vec<Problem>>;
+}
+
+/// A credential's type.
+#[derive(Clone, Copy)]
+pub struct CredentialKind {
+    /// The JSON Schema of one.
+    pub schema: fn() -> Value,
+    /// What is wrong with one, or the text by which it must be unique.
+    pub check: fn(&Block) -> Result<String, Vec<Problem>>,
+}
+
+/// What a plugin may use when it is built.
+pub struct BuildCx<'a> {
+    /// Its options, for the place of a mistake.
+    pub block: &'a Block,
+    /// Who may call.
+    pub consumers: &'a Consumers,
+    /// Where it raises events.
+    pub bus: &'a Arc<Bus>,
+    /// Limiters that survive a reload.
+    pub limiters: &'a Limiters,
+}
+
+/// A registered plugin type.
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The highest is asked first.
+    pub priority: u16,
+    /// Where it has something to do.
+    pub phases: Phases,
+    /// Whether it may stand under a consumer.
+    pub consumer_scope: bool,
+    /// What a consumer's credential for it holds.
+    pub credential: Option<CredentialKind>,
+    /// The JSON Schema of its options.
+    pub schema: fn() -> Value,
+    pub(crate) build: fn(&BuildCx<'_>) -> Result<Arc<dyn Plugin>, Vec<Problem>>,
+}
+
+impl Kind {
+    /// The kind of `P`.
+    pub const fn of<P: Configured>() -> Self {
+        Self {
+            name: P::NAME,
+            summary: P::SUMMARY,
+            priority: P::PRIORITY,
+            phases: P::PHASES,
+            consumer_scope: P::CONSUMER_SCOPE,
+            credential: P::CREDENTIAL,
+            schema: || schemars::schema_for!(P::Options).to_value(),
+            build: |cx| {
+                let options = cx.block.read::<P::Options>().map_err(|problems| crate::later::explain(problems, cx.block, P::LATER))?;
+                Ok(Arc::new(P::build(options, cx)?))
+            },
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The registry of plugins: one line an entry.
+
+use crate::key_auth::KeyAuth;
+use crate::plugin::Kind;
+use crate::rate_limiting_advanced::RateLimitingAdvanced;
+
+/// Every plugin, in the order in which they are asked.
+pub static PLUGINS: &[Kind] = &[Kind::of::<KeyAuth>(), Kind::of::<RateLimitingAdvanced>()];
+
+/// The plugin of this name.
+pub fn plugin(name: &str) -> Option<&'static Kind> {
+    PLUGINS.iter().find(|kind| kind.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_are_listed_once_and_by_falling_priority() {
+        assert!(PLUGINS.windows(2).all(|pair| pair[0].priority > pair[1].priority && pair[0].name != pair[1].name));
+    }
+}

@@ -1,0 +1,33 @@
+//! An answer of our own, as a value; only the proxy writes it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::cx::ResponseHeaders;
+
+/// An answer of our own.
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers beside those that every answer has.
+    pub headers: ResponseHeaders,
+    /// Its body.
+    pub body: Body,
+}
+
+/// What an answer of our own says.
+pub enum Body {
+    /// Kong's error body with this message and the request's id.
+    Message(Cow<'static, str>),
+    /// These bytes, which are JSON.
+    Json(Bytes),
+}
+
+impl Reply {
+    /// Kong's error body with this status and message.
+    pub fn error(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: ResponseHeaders::new(), body: Body::Message(message.into()) }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where a service is: its address is known from the start, or its name is looked up and kept for a while.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use pingora_core::upstreams::peer::HttpPeer;
+use sluice_config::{Protocol, Service};
+
+/// How long a name's address is used before it is looked up again.
+const KEEP: Duration = Duration::from_secs(10);
+
+/// The way to a service.
+pub(crate) struct Target {
+    /// Everything of the peer but the address that a name stands for.
+    template: HttpPeer,
+    /// `host:port` if the host is a name.
+    name: Option<Name>,
+}
+
+struct Name {
+    host: String,
+    port: u16,
+    resolved: ArcSwapOption<(Instant, SocketAddr)>,
+}
+
+impl Target {
+    pub fn new(service: &Service) -> Self {
+        let host = service.host.trim_start_matches('[').trim_end_matches(']');
+        let (address, name) = match host.parse::<IpAddr>() {
+            Ok(ip) => (SocketAddr::new(ip, service.port), None),
+            Err(_) => {
+                let name = Name { host: host.to_owned(), port: service.port, resolved: ArcSwapOption::empty() };
+                (SocketAddr::from(([0, 0, 0, 0], service.port)), Some(name))
+            }
+        };
+        let mut template = HttpPeer::new(address, service.protocol == Protocol::Https, host.to_owned());
+        let options = &mut template.options;
+        options.connection_timeout = Some(service.connect_timeout.duration());
+        options.total_connection_timeout = Some(service.connect_timeout.duration());
+        options.read_timeout = Some(service.read_timeout.duration());
+        options.write_timeout = Some(service.write_timeout.duration());
+        options.idle_timeout = Some(Duration::from_secs(60));
+        Self { template, name }
+    }
+
+    /// The peer to connect to. Only a name that was not looked up lately waits, and only its own requests.
+    pub async fn peer(&self) -> std::io::Result<Box<HttpPeer>> {
+        let mut peer = Box::new(self.template.clone());
+        if let Some(name) = &self.name {
+            peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(name.address().await?);
+        }
+        Ok(peer)
+    }
+}
+
+impl Name {
+    async fn address(&self) -> std::io::Result<SocketAddr> {
+        let known = self.resolved.load();
+        if let Some((at, address)) = known.as_deref()
+            && at.elapsed() < KEEP
+        {
+            return Ok(*address);
+        }
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map(|mut all| all.next());
+        match (found, known.as_deref()) {
+            (Ok(Some(address)), _) => {
+                self.resolved.store(Some(Arc::new((Instant::now(), address))));
+                Ok(address)
+            }
+            // A resolver that fails for a moment does not take down what was known.
+            (_, Some((_, address))) => Ok(*address),
+            (Ok(None), None) => Err(std::io::ErrorKind::NotFound.into()),
+            (Err(error), None) => Err(error),
+        }
+    }
+}

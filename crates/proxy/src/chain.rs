@@ -1,0 +1,108 @@
+//! Runs the plugins of a phase: those of the route, and in their places those of the consumer, once he is known.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sluice_config::Scope;
+use sluice_plugins::{Built, Cx, Flow, Kind, Memory, Phases, Plugin, UpstreamRequest};
+use uuid::Uuid;
+
+/// A plugin in its place.
+#[derive(Clone)]
+pub(crate) struct Step {
+    kind: &'static Kind,
+    plugin: Arc<dyn Plugin>,
+}
+
+/// The plugins of one route or one consumer, the highest priority first, and which phases they need.
+#[derive(Clone, Default)]
+pub(crate) struct Chain {
+    steps: Vec<Step>,
+}
+
+/// What consumers have of their own.
+pub(crate) type OfConsumers = HashMap<Uuid, Chain>;
+
+impl Chain {
+    /// The plugins that apply where `applies` gives a scope a weight; of one name the heaviest wins.
+    pub fn new(built: &[Built], applies: impl Fn(&Scope) -> Option<u8>) -> Self {
+        let mut best: HashMap<&str, (u8, &Built)> = HashMap::new();
+        for one in built {
+            let Some(weight) = applies(&one.scope) else { continue };
+            let heavier = best.get(one.kind.name).is_none_or(|(than, _)| weight > *than);
+            if heavier {
+                best.insert(one.kind.name, (weight, one));
+            }
+        }
+        let mut steps: Vec<Step> =
+            best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
+        steps.sort_by_key(|step| std::cmp::Reverse(step.kind.priority));
+        Self { steps }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Asks one after the other until one has an answer.
+    pub fn on_request(&self, consumers: &OfConsumers, cx: &mut Cx<'_>) -> Flow {
+        let mut merged = Merged::default();
+        while let Some(step) = merged.next(self, own(consumers, cx.memory), |phases| phases.request) {
+            if let Flow::Respond(reply) = step.plugin.on_request(cx) {
+                return Flow::Respond(reply);
+            }
+        }
+        Flow::Continue
+    }
+
+    pub fn on_upstream_request(&self, consumers: &OfConsumers, memory: &Memory, request: &mut dyn UpstreamRequest) {
+        let mut merged = Merged::default();
+        while let Some(step) = merged.next(self, own(consumers, memory), |phases| phases.upstream_request) {
+            step.plugin.on_upstream_request(memory, request);
+        }
+    }
+}
+
+fn own<'a>(consumers: &'a OfConsumers, memory: &Memory) -> &'a [Step] {
+    if consumers.is_empty() {
+        return &[];
+    }
+    let consumer = memory.consumer.as_ref();
+    consumer.and_then(|consumer| consumers.get(&consumer.id)).map_or(&[], |chain| &chain.steps)
+}
+
+/// Two sorted lists read as one. The second may appear on the way; where both have a plugin, the second's counts.
+#[derive(Default)]
+struct Merged {
+    route: usize,
+    own: usize,
+}
+
+impl Merged {
+    fn next<'a>(&mut self, chain: &'a Chain, own: &'a [Step], wants: impl Fn(Phases) -> bool) -> Option<&'a Step> {
+        loop {
+            let step = match (chain.steps.get(self.route), own.get(self.own)) {
+                (Some(of_route), Some(of_own)) if of_route.kind.priority > of_own.kind.priority => self.take_route(of_route),
+                (Some(of_route), Some(of_own)) => {
+                    self.route += usize::from(of_route.kind.name == of_own.kind.name);
+                    self.own += 1;
+                    of_own
+                }
+                (Some(of_route), None) => self.take_route(of_route),
+                (None, Some(of_own)) => {
+                    self.own += 1;
+                    of_own
+                }
+                (None, None) => return None,
+            };
+            if wants(step.kind.phases) {
+                return Some(step);
+            }
+        }
+    }
+
+    fn take_route<'a>(&mut self, step: &'a Step) -> &'a Step {
+        self.route += 1;
+        step
+    }
+}

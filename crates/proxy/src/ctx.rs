@@ -1,0 +1,31 @@
+//! What is remembered of a request between Pingora's phases.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sluice_plugins::Memory;
+
+use crate::request_id::RequestId;
+use crate::snapshot::Snapshot;
+use crate::traffic::UnderWay;
+
+/// One request on its way.
+pub struct Ctx {
+    /// The configuration that this request lives under from start to end.
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) id: RequestId,
+    pub(crate) started: Instant,
+    pub(crate) upstream_started: Option<Instant>,
+    pub(crate) client_ip: IpAddr,
+    /// The position of the route, once found.
+    pub(crate) route: Option<usize>,
+    /// The path and query that the upstream sees.
+    pub(crate) target: String,
+    /// How long the part of the path is that was taken off.
+    pub(crate) stripped: usize,
+    /// How often connecting failed.
+    pub(crate) failures: u16,
+    pub(crate) memory: Memory,
+    pub(crate) _under_way: UnderWay,
+}

@@ -1,0 +1,29 @@
+//! What a client is told when the way to the upstream fails: Kong's statuses and messages.
+
+use http::StatusCode;
+use pingora_core::{Error, ErrorSource, ErrorType};
+use sluice_plugins::Reply;
+
+/// The answer for an error; none if there is nobody left to answer.
+pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
+    use ErrorType::{
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, HTTPStatus, InvalidHTTPHeader, ReadError,
+        ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
+    };
+    let (status, message) = match (error.esource(), error.etype()) {
+        (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
+        (_, HTTPStatus(code)) => (StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "An unexpected error occurred"),
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout) => {
+            (StatusCode::GATEWAY_TIMEOUT, "The upstream server is timing out")
+        }
+        (ErrorSource::Upstream, ConnectRefused | ConnectNoRoute | ConnectError) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The upstream server is currently unavailable")
+        }
+        (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "An invalid response was received from the upstream server"),
+        (ErrorSource::Downstream, ReadError | WriteError | ConnectionClosed) => return None,
+        (ErrorSource::Downstream, ReadTimedout | WriteTimedout) => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+        (ErrorSource::Downstream, _) | (_, InvalidHTTPHeader) => (StatusCode::BAD_REQUEST, "Bad request"),
+        (ErrorSource::Internal | ErrorSource::Unset, _) => (StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+    };
+    Some(Reply::error(status, message))
+}

@@ -1,0 +1,23 @@
+//! How a request travels: the router, the chain of plugins, the way to the upstream, on Pingora.
+//!
+//! A request reads one [`Snapshot`] from start to end; a reload builds a whole new one and swaps it in.
+
+mod balancer;
+mod chain;
+mod client_ip;
+mod ctx;
+mod failure;
+mod forward;
+mod normalise;
+mod reply;
+mod request_id;
+mod router;
+mod service;
+mod snapshot;
+mod target;
+mod traffic;
+
+pub use ctx::Ctx;
+pub use service::{Gateway, service_conf};
+pub use snapshot::{Live, Snapshot};
+pub use traffic::Traffic;

@@ -1,0 +1,207 @@
+//! The only implementation of Pingora's `ProxyHttp`: each phase is handed to the room that it belongs to.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::StatusCode;
+use http::header::{HOST, HeaderValue, VIA};
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use sluice_config::Config;
+use sluice_plugins::{Cx, Flow, Memory, Reply};
+
+use crate::client_ip::client_ip;
+use crate::ctx::Ctx;
+use crate::failure::reply_to;
+use crate::forward::{forward, peer_ip};
+use crate::normalise::normalise;
+use crate::reply;
+use crate::request_id::RequestId;
+use crate::router::Target;
+use crate::snapshot::Live;
+use crate::target::upstream_path;
+use crate::traffic::Traffic;
+
+/// How long an idle connection of a client is kept.
+const KEEPALIVE_SECONDS: u64 = 60;
+/// How long what is left of a refused request's body is read, so that the connection can be used again.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The proxy: what it serves is the snapshot in force.
+pub struct Gateway {
+    live: Arc<Live>,
+    traffic: Arc<Traffic>,
+}
+
+impl Gateway {
+    /// A proxy of this snapshot and its successors.
+    pub fn new(live: Arc<Live>, traffic: Arc<Traffic>) -> Self {
+        Self { live, traffic }
+    }
+
+    /// Finds the route, asks its plugins, and prepares what the upstream will see; or says what to answer instead.
+    fn decide(session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Reply> {
+        let snapshot = ctx.snapshot.clone();
+        let request = session.req_header().as_ref();
+        if let Some(peer) = peer_ip(session) {
+            ctx.client_ip = client_ip(peer, &request.headers, &snapshot.trusted_proxies);
+        }
+        let path = normalise(request.uri.path());
+        let host = host_of(request);
+        let found = snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
+        let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
+        let route = &snapshot.routes[found.route];
+        ctx.route = Some(found.route);
+        let service = route.service.as_ref();
+        if !route.chain.is_empty() || !snapshot.consumers.is_empty() {
+            let mut cx = Cx {
+                request,
+                path: &path,
+                client_ip: ctx.client_ip,
+                route: &route.entity,
+                service: service.map(|service| &service.entity),
+                memory: &mut ctx.memory,
+            };
+            if let Flow::Respond(reply) = route.chain.on_request(&snapshot.consumers, &mut cx) {
+                return Err(reply);
+            }
+        }
+        let service = service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
+        ctx.stripped = if route.strip_path { found.prefix } else { 0 };
+        ctx.target = upstream_path(service.path.as_deref(), &path, route.strip_path, found.prefix);
+        if let Some(query) = request.uri.query() {
+            ctx.target.push('?');
+            ctx.target.push_str(query);
+        }
+        Ok(())
+    }
+}
+
+/// The host that a request is for, in lower case and without its port.
+fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
+    let said = request.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| request.uri.authority().map(|a| a.as_str()));
+    let said = said.unwrap_or_default();
+    let host = match said.rsplit_once(':') {
+        // The colons of an IPv6 address stand between brackets.
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => said,
+    };
+    if host.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx {
+            snapshot: self.live.load_full(),
+            id: RequestId::new(),
+            started: Instant::now(),
+            upstream_started: None,
+            client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            route: None,
+            target: String::new(),
+            stripped: 0,
+            failures: 0,
+            memory: Memory::default(),
+            _under_way: self.traffic.begin(),
+        }
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        session.set_keepalive(Some(KEEPALIVE_SECONDS));
+        match Self::decide(session, ctx) {
+            Ok(()) => Ok(false),
+            Err(reply) => {
+                session.set_total_drain_timeout(Some(DRAIN));
+                reply::write(session, ctx, reply).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        let service = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref());
+        let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        ctx.upstream_started = Some(Instant::now());
+        service.target.peer().await.map_err(|error| {
+            tracing::warn!(service = service.name, %error, "name resolution failed");
+            Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
+        })
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
+        let retries = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref()).map_or(0, |service| service.retries);
+        ctx.failures += 1;
+        error.set_retry(ctx.failures <= retries);
+        error
+    }
+
+    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Ctx) -> Result<()> {
+        forward(session, request, ctx)
+    }
+
+    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;
+        let now = Instant::now();
+        let sent = ctx.upstream_started.unwrap_or(now);
+        response.insert_header("X-Kong-Upstream-Latency", reply::millis(now - sent))?;
+        response.insert_header("X-Kong-Proxy-Latency", reply::millis(sent - ctx.started))?;
+        response.insert_header("X-Request-Id", ctx.id.header())?;
+        match response.headers.contains_key(VIA) {
+            true => response.append_header("Via", HeaderValue::from_static("1.1 sluice")).map(drop),
+            false => response.insert_header("Via", HeaderValue::from_static("1.1 sluice")),
+        }
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        let error_code = reply.status.as_u16();
+        if session.response_written().is_none() {
+            session.set_keepalive(None);
+            if let Err(error) = reply::write(session, ctx, reply).await {
+                tracing::debug!(%error, "the client is gone");
+            }
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        let Some(error) = error else { return };
+        let route = ctx.route.map(|at| &ctx.snapshot.routes[at]);
+        let service = route.and_then(|route| route.service.as_ref()).map(|service| service.name.as_str());
+        let route = route.map(|route| route.name.as_str());
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        tracing::warn!(request_id = ctx.id.as_str(), route, service, client = %ctx.client_ip, status, %error, "a request failed");
+    }
+}
+
+/// Pingora's settings for a configuration.
+pub fn service_conf(config: &Config) -> ServerConf {
+    let threads = config.server.threads;
+    ServerConf {
+        threads: if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) },
+        work_stealing: false,
+        upstream_keepalive_pool_size: 1024,
+        grace_period_seconds: Some(config.server.shutdown_timeout.as_secs() + 2),
+        graceful_shutdown_timeout_seconds: Some(0),
+        max_retries: 64,
+        ..ServerConf::default()
+    }
+}

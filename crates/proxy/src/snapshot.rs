@@ -1,0 +1,103 @@
+//! Everything that requests need, built from one configuration and never changed: a reload builds another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use ipnet::IpNet;
+use sluice_config::{Config, Route, Scope, Service};
+use sluice_events::Entity;
+use sluice_plugins::Built;
+
+use crate::balancer::Target;
+use crate::chain::{Chain, OfConsumers};
+use crate::router::Router;
+
+/// The snapshot in force. A request loads it once.
+pub type Live = ArcSwap<Snapshot>;
+
+/// A configuration as the proxy needs it.
+pub struct Snapshot {
+    pub(crate) router: Router,
+    pub(crate) routes: Vec<RouteView>,
+    pub(crate) consumers: OfConsumers,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+/// A route with everything that is on its way.
+pub(crate) struct RouteView {
+    pub name: String,
+    pub entity: Arc<Entity>,
+    pub strip_path: bool,
+    pub preserve_host: bool,
+    pub service: Option<Arc<ServiceView>>,
+    pub chain: Chain,
+}
+
+/// A service with the way to it.
+pub(crate) struct ServiceView {
+    pub name: String,
+    pub entity: Arc<Entity>,
+    pub path: Option<String>,
+    /// What the upstream sees as Host.
+    pub authority: HeaderValue,
+    pub retries: u16,
+    pub target: Target,
+}
+
+impl Snapshot {
+    /// Builds the world of a configuration from it and its plugins.
+    pub fn build(config: &Config, plugins: &[Built]) -> Self {
+        let services: HashMap<&str, Arc<ServiceView>> =
+            config.services.iter().map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service)))).collect();
+        let off = |route: &Route| route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled));
+        let served = config.routes.iter().enumerate().filter(|(_, route)| !off(route));
+        let consumers = config.consumers.iter().map(|consumer| {
+            let own = |scope: &Scope| matches!(scope, Scope::Consumer(name) if *name == consumer.username).then_some(0);
+            (consumer.id, Chain::new(plugins, own))
+        });
+        Self {
+            router: Router::new(served),
+            routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
+            consumers: consumers.filter(|(_, chain)| !chain.is_empty()).collect(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+        }
+    }
+}
+
+impl RouteView {
+    fn new(route: &Route, services: &HashMap<&str, Arc<ServiceView>>, plugins: &[Built]) -> Self {
+        let service = route.service.as_ref().map(|(name, _)| name.as_str());
+        let applies = |scope: &Scope| match scope {
+            Scope::Route(name) => (*name == route.name).then_some(2),
+            Scope::Service(name) => (Some(name.as_str()) == service).then_some(1),
+            Scope::Global => Some(0),
+            Scope::Consumer(_) => None,
+        };
+        let json = serde_json::to_value(route).expect("a route has string keys only");
+        Self {
+            name: route.name.clone(),
+            entity: Arc::new(Entity::new(route.id.as_u128(), json)),
+            strip_path: route.strip_path,
+            preserve_host: route.preserve_host,
+            service: service.and_then(|name| services.get(name)).cloned(),
+            chain: Chain::new(plugins, applies),
+        }
+    }
+}
+
+impl ServiceView {
+    fn new(service: &Service) -> Self {
+        let json = serde_json::to_value(service).expect("a service has string keys only");
+        let authority = HeaderValue::from_str(&service.authority());
+        Self {
+            name: service.name.clone(),
+            entity: Arc::new(Entity::new(service.id.as_u128(), json)),
+            path: service.path.clone(),
+            authority: authority.unwrap_or_else(|_| HeaderValue::from_static("")),
+            retries: service.retries,
+            target: Target::new(service),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! How many requests there were, and how many are under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of the proxy.
+#[derive(Default)]
+pub struct Traffic {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Traffic {
+    /// Requests since the start.
+    pub fn total(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Requests under way.
+    pub fn active(&self) -> u64 {
+        // In this order a request that ends between the two is counted as ended, never as more than begun.
+        let ended = self.ended.load(Ordering::Acquire);
+        self.begun.load(Ordering::Acquire).saturating_sub(ended)
+    }
+
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        UnderWay(self.clone())
+    }
+}
+
+/// A request under way; dropping it ends it, on whatever way the request leaves.
+pub(crate) struct UnderWay(Arc<Traffic>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
+    }
+}
