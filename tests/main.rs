@@ -1,1 +1,13 @@
-//! Black-box tests.
+//! Black-box tests: the real binary on free ports, a real upstream, a real webhook receiver, real clients.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "a test stops at the first surprise")]
+
+mod harness;
+
+mod admin;
+mod architecture;
+mod cli;
+mod hooks;
+mod limits;
+mod reload;
+mod requests;
+mod stop;

@@ -78,7 +78,9 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     let running = std::thread::Builder::new().name("server".into());
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals) });
     running.spawn(run).context("cannot start the server's thread")?;
-    announce(&config, demo);
+    // Beside the wait for the end, since a stop may come before everything listens.
+    let announcing = std::thread::Builder::new().name("announce".into());
+    announcing.spawn(move || announce(&config, demo)).context("cannot start a thread")?;
     // Pingora sleeps its whole grace period before it returns; the process is done when the hooks are.
     stopped.recv().map_err(|_| anyhow!("the hook engine ended before the gateway was stopped"))?;
     tracing::info!("stopped");

@@ -11,9 +11,10 @@ use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
 use crate::violations::{Violations, explain};
-use crate::{App, Shared, body, hook_name, reply};
+use crate::{App, Shared, body, hook_name, reply, required};
 
 const SECTION: &str = "event_hooks";
+const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are changed there";
 
 /// `POST`: a new hook.
 pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
@@ -94,27 +95,24 @@ async fn change(app: &App, edit: Edit, status: StatusCode) -> Result<Response, E
 async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
     let name = name_of(&edit).to_owned();
     let (doing, done) = words(&edit);
-    match app.control.change(edit).await {
+    let missing = match &edit {
+        Edit::Add { table, .. } | Edit::Put { table, .. } => required::missing(table),
+        Edit::Patch { .. } | Edit::Remove { .. } => Vec::new(),
+    };
+    let refusal = match app.control.change(edit).await {
         Ok(version) => {
             tracing::info!(hook = name, version, "event hook {done} by the Admin API");
-            Ok(())
+            return Ok(());
         }
-        Err(refusal) => Err(refused(&name, doing, refusal)),
-    }
-}
-
-fn refused(name: &str, doing: &str, refusal: Refusal) -> Error {
-    match refusal {
-        Refusal::Invalid(diagnostics) => explain(SECTION, name, &diagnostics),
-        Refusal::Taken => Error::NameTaken(name.to_owned()),
+        Err(refusal) => refusal,
+    };
+    Err(match refusal {
+        Refusal::Invalid(diagnostics) => explain(&KeyPath::of([SECTION, &name]), &diagnostics, &missing),
+        Refusal::Taken => Error::NameTaken(name),
         Refusal::Absent => Error::NotFound,
-        Refusal::ReadOnly => {
-            let message =
-                format!("cannot {doing} '{SECTION}' entities: `write_back` is off in gateway.toml, so hooks are changed there");
-            Error::Unsupported(message)
-        }
+        Refusal::ReadOnly => Error::Unsupported(format!("cannot {doing} '{SECTION}' entities: {READ_ONLY}")),
         Refusal::File(reason) => Error::File(reason),
-    }
+    })
 }
 
 fn name_of(edit: &Edit) -> &str {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ fn has_token(headers: &HeaderMap, token: &str) -> bool {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let kong = headers.get("kong-admin-token").map(|value| value.as_bytes());
+    let kong = headers.get("kong-admin-token").map(HeaderValue::as_bytes);
     kong.into_iter().chain(bearer.map(str::as_bytes)).any(|sent| is_equal(sent, token.as_bytes()))
 }
 

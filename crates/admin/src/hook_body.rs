@@ -47,7 +47,7 @@ impl HookBody {
         // Times are the gateway's; a client that sends back what it read need not take them out.
         table.retain(|key, _| key != "created_at" && key != "updated_at");
         let nulls = if purpose == Use::Changes {
-            mask::drop_masked(&mut table);
+            mask::drop_masked(&mut table, &KeyPath::default());
             Nulls::Keep
         } else {
             Nulls::LeaveOut

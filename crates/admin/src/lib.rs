@@ -1,6 +1,6 @@
 //! How people look in and change things: Kong's Admin API.
 //!
-//! A request passes [`gate`] (who may come in), is routed by [`routes`], and every answer leaves by [`finish`]. Nothing
+//! A request passes `gate` (who may come in), is routed by `routes`, and every answer leaves by `finish`. Nothing
 //! here changes the gateway itself: that is the [`Control`]'s, which the gateway implements and tests fake.
 
 mod body;
@@ -20,6 +20,7 @@ mod node;
 mod pages;
 mod plugins;
 mod reply;
+mod required;
 mod routes;
 mod server;
 mod sources;

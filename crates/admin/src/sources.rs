@@ -12,20 +12,20 @@ use crate::reply;
 /// `GET /event-hooks/sources`.
 pub(crate) async fn all() -> Response {
     let sources: Map<String, Value> = SOURCES.iter().map(|source| (source.name.to_owned(), events(source))).collect();
-    data(sources.into())
+    data(&sources.into())
 }
 
 /// `GET /event-hooks/sources/{source}`.
 pub(crate) async fn one(Path(name): Path<String>) -> Result<Response, Error> {
-    source(&name).map(|source| data(events(source))).ok_or(Error::NotFound)
+    source(&name).map(|source| data(&events(source))).ok_or(Error::NotFound)
 }
 
 /// `GET /event-hooks/sources/{source}/{event}`.
 pub(crate) async fn event(Path((source, name)): Path<(String, String)>) -> Result<Response, Error> {
-    kind_of(&source, &name).map(|kind| data(fields(kind))).ok_or(Error::NotFound)
+    kind_of(&source, &name).map(|kind| data(&fields(kind))).ok_or(Error::NotFound)
 }
 
-fn data(data: Value) -> Response {
+fn data(data: &Value) -> Response {
     reply::json(StatusCode::OK, &json!({ "data": data }))
 }
 

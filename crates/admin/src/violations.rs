@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use sluice_config::{Diagnostic, Diagnostics, KeyPath, Segment};
 
 use crate::error::Error;
+use crate::required::MISSING;
 
 /// Where Kong puts what is wrong with an entity as a whole.
 const ENTITY: &str = "@entity";
@@ -103,14 +104,19 @@ fn note(table: &mut Value, message: &str) {
     }
 }
 
-/// The diagnostics of a refused change: violations of the entity that was changed, or else a broken file.
-pub(crate) fn explain(section: &str, name: &str, diagnostics: &Diagnostics) -> Error {
-    let entity = KeyPath::of([section, name]);
+/// The diagnostics of a refused change: violations of the entity `[section.name]`, or else a broken file. `missing` are
+/// the required fields that are known to be missing, told or not.
+pub(crate) fn explain(entity: &KeyPath, diagnostics: &Diagnostics, missing: &[KeyPath]) -> Error {
     let mut violations = Violations::default();
     for diagnostic in &diagnostics.0 {
-        if let Some(path) = diagnostic.path.below(&entity) {
+        if let Some(path) = diagnostic.path.below(entity) {
             let (path, message) = in_kongs_words(path, diagnostic);
             violations.push(path, message);
+        }
+    }
+    for path in missing {
+        if !violations.0.iter().any(|(told, _)| told == path) {
+            violations.push(path.clone(), MISSING);
         }
     }
     match violations.into_result() {
@@ -123,7 +129,7 @@ pub(crate) fn explain(section: &str, name: &str, diagnostics: &Diagnostics) -> E
 fn in_kongs_words(path: KeyPath, diagnostic: &Diagnostic) -> (KeyPath, String) {
     let message = diagnostic.message.as_str();
     if let Some(field) = message.strip_prefix("required field missing: ") {
-        return (path.key(field), "required field missing".to_owned());
+        return (path.key(field), MISSING.to_owned());
     }
     let message = if message.starts_with("unknown key ") { "unknown field" } else { message };
     (path, with_help(message, diagnostic))

@@ -35,7 +35,32 @@ impl Block {
 
     /// Reads the block as `T`, or tells every mistake in it.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
+        match self.read_on() {
+            (Some(value), problems) if problems.is_empty() => Ok(value),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// Reads the block as `T` without what is wrong with it, if it can do without, so that what is left can be checked
+    /// further; and tells every mistake.
+    pub fn read_on<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Problem>) {
         read::read(&self.path, &self.node)
+    }
+
+    /// Reads the block as `T` and checks it, and tells the mistakes of both in one go. What a check says of a value that
+    /// could not be read is not repeated.
+    pub fn read_and_check<T: DeserializeOwned, U>(&self, check: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, Vec<Problem>> {
+        let (value, mut problems) = self.read_on::<T>();
+        let Some(value) = value else { return Err(problems) };
+        match check(value) {
+            Ok(checked) if problems.is_empty() => return Ok(checked),
+            Ok(_) => {}
+            Err(found) => {
+                let known: Vec<KeyPath> = problems.iter().map(|problem| problem.path.clone()).collect();
+                problems.extend(found.into_iter().filter(|problem| !known.iter().any(|path| problem.path.below(path).is_some())));
+            }
+        }
+        Err(problems)
     }
 
     /// A problem at the block itself.

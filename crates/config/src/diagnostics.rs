@@ -93,7 +93,8 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 impl Diagnostics {
     /// Gives every problem its place.
     pub fn locate(problems: Vec<Problem>, document: &Document) -> Self {
-        let mut all: Vec<Diagnostic> = problems.into_iter().map(|problem| document.diagnose(problem)).collect();
+        let told = problems.into_iter().filter(|problem| !document.is_consequence(problem));
+        let mut all: Vec<Diagnostic> = told.map(|problem| document.diagnose(problem)).collect();
         all.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
         all.dedup();
         Self(all)

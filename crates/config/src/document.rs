@@ -23,6 +23,8 @@ pub struct Document {
     secret_spans: Vec<Range<usize>>,
     /// Secrets that are not in the text, but in the environment or in files.
     secret_values: Vec<String>,
+    /// References that could not be replaced: whatever else is said of such a value is said of the reference.
+    unresolved: Vec<Problem>,
 }
 
 impl Document {
@@ -33,9 +35,10 @@ impl Document {
         let mut problems: Vec<Problem> = errors.iter().map(syntax_problem).collect();
         problems.extend(misfits.into_iter().map(|(path, message)| Problem::at(path, message)));
         let mut document =
-            Self { source: Arc::new(source), root: Node::empty_table(), secret_spans: Vec::new(), secret_values: Vec::new() };
-        document.resolve(&mut root, &KeyPath::default(), false, env, &mut problems);
+            Self { source: Arc::new(source), root: Node::empty_table(), secret_spans: Vec::new(), secret_values: Vec::new(), unresolved: Vec::new() };
+        document.resolve(&mut root, &KeyPath::default(), false, env);
         document.root = root;
+        problems.extend(document.unresolved.iter().cloned());
         (document, problems)
     }
 
@@ -56,6 +59,11 @@ impl Document {
             node = node.step(segment)?.1;
         }
         Some(Block::new(path.clone(), node.clone()))
+    }
+
+    /// Whether the problem is only that of a reference that could not be replaced, in other words.
+    pub(crate) fn is_consequence(&self, problem: &Problem) -> bool {
+        self.unresolved.iter().any(|unresolved| unresolved.path == problem.path && unresolved != problem)
     }
 
     /// Gives a problem its place in the file, and masks what nobody may see.
@@ -109,7 +117,7 @@ impl Document {
     }
 
     /// Replaces references below `node`, and notes what is secret.
-    fn resolve(&mut self, node: &mut Node, path: &KeyPath, secret: bool, env: &dyn Environment, problems: &mut Vec<Problem>) {
+    fn resolve(&mut self, node: &mut Node, path: &KeyPath, secret: bool, env: &dyn Environment) {
         let span = node.span.clone();
         match &mut node.value {
             Value::Text(text) => match interpolate(text, env) {
@@ -119,16 +127,16 @@ impl Document {
                     self.secret_values.extend(found.secrets);
                     *text = found.text;
                 }
-                Some(Err(message)) => problems.push(Problem::at(path.clone(), message)),
+                Some(Err(message)) => self.unresolved.push(Problem::at(path.clone(), message)),
             },
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.resolve(item, &path.index(index), secret, env, problems);
+                    self.resolve(item, &path.index(index), secret, env);
                 }
             }
             Value::Table(table) => {
                 for (key, value) in &mut table.0 {
-                    self.resolve(value, &path.key(&key.name), SECRET_KEYS.contains(&key.name.as_str()), env, problems);
+                    self.resolve(value, &path.key(&key.name), SECRET_KEYS.contains(&key.name.as_str()), env);
                 }
             }
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {}

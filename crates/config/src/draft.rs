@@ -1,5 +1,6 @@
 //! From a file to a configuration: reads every table, checks references, and collects what is wrong on the way.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -60,7 +61,7 @@ impl Draft {
 /// Reads a configuration file.
 pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let (document, problems) = Document::parse(source, env);
-    let mut reader = Reader { problems, plugins: Vec::new() };
+    let mut reader = Reader { partial: !problems.is_empty(), problems, plugins: Vec::new() };
     let root = document.root();
     reader.check_sections(root);
     let server = reader.server(root);
@@ -70,12 +71,18 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let consumers = reader.entities(root, "consumers", Reader::consumer);
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
+    reader.unique_ids("services", services.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("routes", routes.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
+    reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
     let config = Config { server, admin, services, routes, consumers, plugins, event_hooks };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 
 struct Reader {
+    /// Whether the file is broken, so that what is not found may be there all the same.
+    partial: bool,
     problems: Vec<Problem>,
     plugins: Vec<PluginEntry>,
 }
@@ -97,6 +104,17 @@ impl Reader {
         }
     }
 
+    /// Two entities with one id would be one entity to whoever asks for it.
+    fn unique_ids<'a>(&mut self, section: &str, entities: impl Iterator<Item = (&'a String, Uuid)>) {
+        let mut owners: HashMap<Uuid, &String> = HashMap::new();
+        for (name, id) in entities {
+            if let Some(owner) = owners.insert(id, name) {
+                let problem = Problem::at(KeyPath::of([section, name, "id"]), format!("the id is that of \"{owner}\" already"));
+                self.problems.push(problem.help("write another, or none: it is made from the name"));
+            }
+        }
+    }
+
     fn refuse_later(&mut self, section: &str, key: &str, path: &KeyPath) -> bool {
         let later = LATER.contains(&(section, key));
         if later {
@@ -112,7 +130,7 @@ impl Reader {
             self.problems.push(Problem::at(KeyPath::of(["server", "listen"]), "needs at least one address"));
         }
         Server {
-            listen: table.listen,
+            listen: table.listen.into_iter().map(|address| address.0).collect(),
             threads: table.threads,
             trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
             state_dir: table.state_dir,
@@ -123,18 +141,18 @@ impl Reader {
     fn admin(&mut self, root: &Table) -> Admin {
         let table: AdminTable = self.section(root, "admin").unwrap_or_default();
         let token = Some(table.token).filter(|token| !token.is_empty());
-        if token.is_none() && !table.listen.ip().is_loopback() {
+        if token.is_none() && !table.listen.0.ip().is_loopback() {
             let problem = Problem::at(KeyPath::of(["admin", "listen"]), "without a token the Admin API listens on loopback only");
             self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1"));
         }
-        Admin { listen: table.listen, token, write_back: table.write_back }
+        Admin { listen: table.listen.0, token, write_back: table.write_back }
     }
 
     /// Reads a single table of the top level, without what a later version will know.
     fn section<T: DeserializeOwned>(&mut self, root: &Table, name: &str) -> Option<T> {
         let path = KeyPath::of([name]);
         let node = self.without_later(root.get(name)?.clone(), name, &path);
-        self.take(Block::new(path, node).read())
+        self.take(&path, &node)
     }
 
     /// Reads every entity of a section; one that is broken is left out, and said to be broken.
@@ -164,7 +182,7 @@ impl Reader {
     fn service(&mut self, mut at: At<'_>) -> Option<Service> {
         let scope = Scope::Service(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
-        let table: ServiceTable = self.take(Block::new(at.path.clone(), at.node.clone()).read())?;
+        let table: ServiceTable = self.take(&at.path, &at.node)?;
         let place = self.place_of(&table, &at.path)?;
         Some(Service {
             id: id_of(table.id, "services", at.name),
@@ -187,7 +205,7 @@ impl Reader {
         let Some(url) = &table.url else {
             let Some(host) = table.host.clone() else {
                 let problem = Problem::at(path.clone(), "required field missing: url");
-                self.problems.push(problem.help("write url = \"http://127.0.0.1:8080/path\", or `host` and `port`"));
+                self.add_of_whole(problem.help("write url = \"http://127.0.0.1:8080/path\", or `host` and `port`"));
                 return None;
             };
             let protocol = table.protocol.unwrap_or(Protocol::Http);
@@ -212,10 +230,10 @@ impl Reader {
     fn route(&mut self, mut at: At<'_>, root: &Table) -> Option<Route> {
         let scope = Scope::Route(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
-        let table: RouteTable = self.take(Block::new(at.path.clone(), at.node.clone()).read())?;
+        let table: RouteTable = self.take(&at.path, &at.node)?;
         if table.hosts.is_empty() && table.paths.is_empty() && table.methods.is_empty() {
             let problem = Problem::at(at.path.clone(), "must set one of 'methods', 'hosts', 'paths'");
-            self.problems.push(problem.help("write paths = [\"/\"] for a route that takes everything"));
+            self.add_of_whole(problem.help("write paths = [\"/\"] for a route that takes everything"));
         }
         for (index, host) in table.hosts.iter().enumerate() {
             if let Err(message) = check_host(host) {
@@ -244,6 +262,9 @@ impl Reader {
     fn reference(&mut self, root: &Table, section: &str, name: &str, path: KeyPath) -> Option<Uuid> {
         let table = root.get(section).and_then(|node| node.table());
         let Some(node) = table.and_then(|table| table.get(name)) else {
+            if self.partial {
+                return None;
+            }
             let names: Vec<&str> = table.map(|table| table.names().collect()).unwrap_or_default();
             let kind = section.trim_end_matches('s');
             self.problems.push(Problem::at(path, format!("there is no {kind} \"{name}\"")).help(one_of(name, names)));
@@ -257,7 +278,7 @@ impl Reader {
         let scope = Scope::Consumer(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let credentials = self.take_credentials(&mut at);
-        let table: ConsumerTable = self.take(Block::new(at.path.clone(), at.node.clone()).read())?;
+        let table: ConsumerTable = self.take(&at.path, &at.node)?;
         Some(Consumer {
             id: id_of(table.id, "consumers", at.name),
             username: at.name.to_owned(),
@@ -292,7 +313,7 @@ impl Reader {
 
     fn event_hook(&mut self, mut at: At<'_>) -> Option<EventHook> {
         let config = take_key(&mut at.node, "config").unwrap_or_else(|| Block::empty(at.path.key("config")).into_node());
-        let table: EventHookTable = self.take(Block::new(at.path.clone(), at.node.clone()).read())?;
+        let table: EventHookTable = self.take(&at.path, &at.node)?;
         if table.concurrency == Some(0) {
             self.problems.push(Problem::at(at.path.key("concurrency"), "must be at least 1"));
         }
@@ -336,7 +357,7 @@ impl Reader {
     }
 
     fn plugin(&mut self, name: &str, mut node: Node, path: KeyPath, scope: Scope) -> Option<PluginEntry> {
-        let own: PluginTable = self.take(Block::new(path.clone(), node.clone()).read())?;
+        let own: PluginTable = self.take(&path, &node)?;
         take_key(&mut node, "enabled");
         Some(PluginEntry {
             id: entity_id("plugins", &path.to_string()),
@@ -348,8 +369,18 @@ impl Reader {
         })
     }
 
-    fn take<T>(&mut self, read: Result<T, Vec<Problem>>) -> Option<T> {
-        read.map_err(|problems| self.problems.extend(problems)).ok()
+    /// Notes what an entity lacks, unless it has that and it could not be read.
+    fn add_of_whole(&mut self, problem: Problem) {
+        if !self.problems.iter().any(|known| known.path.below(&problem.path).is_some()) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Reads a table as far as it can be read, and notes what is wrong with it.
+    fn take<T: DeserializeOwned>(&mut self, path: &KeyPath, node: &Node) -> Option<T> {
+        let (value, problems) = Block::new(path.clone(), node.clone()).read_on();
+        self.problems.extend(problems);
+        value
     }
 }
 

@@ -16,7 +16,8 @@ use crate::values::{HttpUrl, Method, Millis, PathPrefix};
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerTable {
     /// Where the proxy listens.
-    pub listen: Vec<SocketAddr>,
+    #[schemars(with = "Vec<String>")]
+    pub listen: Vec<Address>,
     /// Worker threads; 0 is one a core.
     pub threads: usize,
     /// Peers whose X-Forwarded-* headers count, as addresses or networks.
@@ -31,12 +32,25 @@ pub(crate) struct ServerTable {
 impl Default for ServerTable {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            listen: vec![Address(SocketAddr::from(([127, 0, 0, 1], 8000)))],
             threads: 0,
             trusted_proxies: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
         }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Address(pub SocketAddr);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = text.parse();
+        parsed.map(Self).map_err(|_| format!("`{text}` is no address to listen on; write one with its port, such as \"127.0.0.1:8000\""))
     }
 }
 
@@ -58,7 +72,8 @@ impl TryFrom<String> for TrustedProxy {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdminTable {
     /// Where the Admin API listens.
-    pub listen: SocketAddr,
+    #[schemars(with = "String")]
+    pub listen: Address,
     /// What a caller must send as Kong-Admin-Token or as a bearer token; empty: nothing.
     pub token: String,
     /// Whether changes by the Admin API are written into the file.
@@ -67,7 +82,7 @@ pub(crate) struct AdminTable {
 
 impl Default for AdminTable {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8001)), token: String::new(), write_back: true }
+        Self { listen: Address(SocketAddr::from(([127, 0, 0, 1], 8001))), token: String::new(), write_back: true }
     }
 }
 

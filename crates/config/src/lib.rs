@@ -31,7 +31,7 @@ pub use entities::{
 pub use ids::entity_id;
 pub use interpolate::{Environment, ProcessEnvironment};
 pub use key_path::{KeyPath, Segment};
-pub use schema::{Extensions, json_schema};
+pub use schema::{Extensions, json_schema, options_schema};
 pub use source::{Position, Source};
 pub use suggest::{did_you_mean, one_of};
 pub use values::{HttpUrl, Method, Millis, PathPrefix};

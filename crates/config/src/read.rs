@@ -3,6 +3,8 @@
 //! serde stops at a mistake. So the key at fault is taken out of a copy of the tree, the mistake is noted, and the rest
 //! is read again, until nothing is left to complain about.
 
+use std::collections::HashMap;
+
 use serde::de::DeserializeOwned;
 
 use crate::deserialize::{Kind, Mistake};
@@ -11,42 +13,50 @@ use crate::key_path::{KeyPath, Segment};
 use crate::suggest::one_of;
 use crate::tree::{Node, Value};
 
-pub(crate) fn read<T: DeserializeOwned>(path: &KeyPath, node: &Node) -> Result<T, Vec<Problem>> {
-    let first = match T::deserialize(node) {
-        Ok(value) => return Ok(value),
-        Err(mistake) => mistake,
-    };
-    Err(all_mistakes::<T>(path, node.clone(), first))
+/// Reads as much as can be read: the value without what is wrong with it, if it can do without, and every mistake.
+pub(crate) fn read<T: DeserializeOwned>(path: &KeyPath, node: &Node) -> (Option<T>, Vec<Problem>) {
+    match T::deserialize(node) {
+        Ok(value) => (Some(value), Vec::new()),
+        Err(mistake) => without_mistakes(path, node.clone(), mistake),
+    }
 }
 
-fn all_mistakes<T: DeserializeOwned>(path: &KeyPath, mut rest: Node, first: Mistake) -> Vec<Problem> {
+fn without_mistakes<T: DeserializeOwned>(path: &KeyPath, mut rest: Node, first: Mistake) -> (Option<T>, Vec<Problem>) {
     let mut problems: Vec<Problem> = Vec::new();
-    let mut next = Some(first);
-    while let Some(mistake) = next {
+    let mut tried: HashMap<KeyPath, usize> = HashMap::new();
+    let mut mistake = first;
+    loop {
         if is_consequence(&mistake, path, &problems) {
-            break;
+            return (None, problems);
         }
-        if !patch(&mut rest, &mistake) {
+        let tries = tried.entry(mistake.path.clone()).or_default();
+        let patched = patch(&mut rest, &mistake, *tries);
+        *tries += 1;
+        if *tries == 1 {
             problems.push(explain(path, mistake));
-            break;
         }
-        problems.push(explain(path, mistake));
-        next = T::deserialize(&rest).err();
+        if !patched {
+            return (None, problems);
+        }
+        mistake = match T::deserialize(&rest) {
+            Ok(value) => return (Some(value), problems),
+            Err(mistake) => mistake,
+        };
     }
-    problems
 }
 
 /// Makes the copy readable without what is at fault.
-fn patch(rest: &mut Node, mistake: &Mistake) -> bool {
+fn patch(rest: &mut Node, mistake: &Mistake, tries: usize) -> bool {
     match (&mistake.kind, mistake.path.0.as_slice()) {
         (Kind::Missing { .. }, _) => false,
-        (_, [list @ .., Segment::Index(index)]) => replace_by_sibling(rest, list, *index),
+        (_, [list @ .., Segment::Index(index)]) => replace_by_sibling(rest, list, *index, tries),
         (_, path) => rest.remove(path),
     }
 }
 
-/// Puts a good element in the place of a bad one, or takes the whole list out if it has no other.
-fn replace_by_sibling(rest: &mut Node, list: &[Segment], index: usize) -> bool {
+/// Puts another element in the place of a bad one, so that the list keeps its length; or takes the whole list out if no
+/// other is good.
+fn replace_by_sibling(rest: &mut Node, list: &[Segment], index: usize, tries: usize) -> bool {
     let mut node = &mut *rest;
     for segment in list {
         let child = match (&mut node.value, segment) {
@@ -57,10 +67,11 @@ fn replace_by_sibling(rest: &mut Node, list: &[Segment], index: usize) -> bool {
         let Some(child) = child else { return false };
         node = child;
     }
+    // What stands before the first bad element was read already, so it is good. What stands behind it is tried in turn.
+    let sibling = if index > 0 { 0 } else { 1 + tries };
     match &mut node.value {
-        // What stands before the first bad element was read already, so it is good.
-        Value::Array(items) if index > 0 => {
-            items[index].value = items[0].value.clone();
+        Value::Array(items) if sibling < items.len() => {
+            items[index].value = items[sibling].value.clone();
             true
         }
         _ => rest.remove(list),
@@ -147,6 +158,7 @@ mod tests {
         );
         check("limit = [3]", &[("", "required field missing: window_size")]);
         check("limit = 3\nwindow_size = [1]", &[("limit", "expected a list")]);
+        check("limit = [\"a\", \"b\", 3]\nwindow_size = []", &[("limit[0]", "\"a\""), ("limit[1]", "\"b\"")]);
         check("limit = [\"a\"]\nwindow_size = [\"b\"]", &[("limit[0]", "\"a\""), ("window_size[0]", "\"b\"")]);
     }
 }

@@ -15,6 +15,12 @@ pub struct Extensions {
     pub credentials: Vec<(&'static str, Value)>,
 }
 
+/// The schema of a table of options, whole in itself: it refers to no other.
+pub fn options_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
 /// The schema of a whole file.
 pub fn json_schema(extensions: &Extensions) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();

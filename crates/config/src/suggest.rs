@@ -16,7 +16,7 @@ pub fn one_of<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match did_you_mean(word, candidates.iter().copied()) {
         Some(meant) => format!("did you mean \"{meant}\"?"),
-        None if candidates.is_empty() => "there is none yet".to_owned(),
+        None if candidates.is_empty() => "there is none".to_owned(),
         None => format!("there is: {}", candidates.join(", ")),
     }
 }

@@ -112,7 +112,9 @@ impl Engine {
                 biased;
                 () = &mut shutdown => break,
                 () = self.changed.notified() => {}
-                Some(_) = workers.join_next() => {}
+                Some(end) = workers.join_next() => if let Err(error) = end {
+                    error!("the worker of a hook broke down, and the hook is still until the next start: {error}");
+                },
                 () = self.bus.collect(&mut batch) => {
                     self.dispatch(&mut batch);
                     // Those who push may be faster than this loop: the workers get their turn all the same.

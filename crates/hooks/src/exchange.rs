@@ -48,7 +48,7 @@ pub(crate) async fn send(mut request: Request, delivery: &Delivery, signer: &Sig
 async fn exchange(client: &Client, request: Request) -> Result<Response, reqwest::Error> {
     let started = Instant::now();
     match once(client, request.clone()).await {
-        Err(error) if !error.is_connect() && !error.is_timeout() && started.elapsed() < STALE => once(client, request).await,
+        Err(error) if error.is_request() && !error.is_connect() && started.elapsed() < STALE => once(client, request).await,
         answer => answer,
     }
 }
@@ -122,6 +122,19 @@ mod tests {
         check("-1", None);
         check("inf", None);
         check("soon", None);
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_never_answers_is_cut_at_the_deadline() {
+        // It fails only if another test was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let request = Request { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), verify: true };
+        let shape = crate::context::Shape::of(sluice_events::kind_of("config", "applied").unwrap());
+        let (clients, deadline) = (crate::clients::Clients::default(), Instant::now() + Duration::from_millis(50));
+        let result = send(request, &shape.full(), &Signer::new(&[], None), &Cx { clients: &clients, deadline }).await;
+        assert_eq!(result, Err(Failure::retry("no answer before the deadline")));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The headers that a webhook's `config` may set, and its secret: checked where they are read.
+//! The headers that a webhook's `config` may set, its secret and its url: how they are checked, and how they are shown.
 
 use std::collections::BTreeMap;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use sluice_config::{EventHook, KeyPath, Problem};
+use sluice_config::{EventHook, HttpUrl, KeyPath, Problem};
 
 use crate::entity::MASK;
 use crate::signing;
@@ -82,11 +82,29 @@ pub(crate) fn show(all: &BTreeMap<String, String>) -> Value {
     all.iter().map(|(key, value)| (key.clone(), Value::from(if masked(key) { MASK } else { value }))).collect()
 }
 
-/// An empty secret is a slip, and signing with it would be worse than nothing.
-pub(crate) fn check_secret(hook: &EventHook, secret: Option<&str>) -> Vec<Problem> {
-    let problem =
-        || hook.config.problem_at("secret", "a secret cannot be empty").help("leave it out to send no X-Kong-Signature");
-    if secret == Some("") { vec![problem()] } else { Vec::new() }
+/// A url as the Admin API shows it: without a password.
+pub(crate) fn show_url(url: &HttpUrl) -> String {
+    let mut url = url.0.clone();
+    if url.password().is_some() {
+        // It fails only for a url without a host, and such a one is not read.
+        let _ = url.set_password(Some(MASK));
+    }
+    url.into()
+}
+
+/// An empty secret is a slip, and signing with it would be worse than nothing. A mask in the url is what [`show_url`] gave,
+/// sent back.
+pub(crate) fn check_secrets(hook: &EventHook, url: &HttpUrl, secret: Option<&str>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if secret == Some("") {
+        let problem = hook.config.problem_at("secret", "a secret cannot be empty");
+        problems.push(problem.help("leave it out to send no X-Kong-Signature"));
+    }
+    if url.0.password() == Some(MASK) {
+        let problem = hook.config.problem_at("url", "this mask stands for a password that is not shown");
+        problems.push(problem.help("write the password itself"));
+    }
+    problems
 }
 
 #[cfg(test)]
@@ -123,5 +141,8 @@ mod tests {
     fn secret_headers_are_masked() {
         let all = BTreeMap::from([("Authorization".to_owned(), "Bearer x".to_owned()), ("x-team".to_owned(), "a".to_owned())]);
         assert_eq!(show(&all).to_string(), r#"{"Authorization":"***","x-team":"a"}"#);
+        let url = |text: &str| show_url(&HttpUrl::try_from(text.to_owned()).unwrap());
+        assert_eq!(url("https://me:hush@example.com/x"), "https://me:***@example.com/x");
+        assert_eq!(url("https://example.com/x"), "https://example.com/x");
     }
 }

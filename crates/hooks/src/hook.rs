@@ -48,10 +48,7 @@ impl Hook {
 /// Builds the hooks that are enabled, and tells everything that is wrong with any, enabled or not.
 pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
     let (mut hooks, mut problems) = (Vec::new(), Vec::new());
-    for (index, entry) in entries.iter().enumerate() {
-        if let Some(other) = entries[..index].iter().find(|other| other.id == entry.id) {
-            problems.push(Problem::at(entry.path.key("id"), format!("the hook \"{}\" has this id already", other.name)));
-        }
+    for entry in entries {
         match build_one(entry) {
             Ok(hook) if entry.enabled => hooks.push(hook),
             Ok(_) => {}

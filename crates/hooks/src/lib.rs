@@ -6,6 +6,7 @@
 
 mod breaker;
 mod clients;
+mod compose;
 mod content;
 mod context;
 mod dedup;
@@ -18,6 +19,7 @@ mod headers;
 mod hook;
 mod lane;
 mod log;
+mod paths;
 mod queue;
 mod quiet;
 mod registry;

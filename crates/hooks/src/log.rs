@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_config::EventHook;
+use sluice_config::{EventHook, options_schema};
 use tracing::info;
 
 use crate::handler::{Cx, Delivery, Failure, Handler};
@@ -17,7 +17,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "log",
     summary: "Writes one line to the log",
     concurrency: 1,
-    schema: || schemars::schema_for!(Config).to_value(),
+    schema: options_schema::<Config>,
     build: |hook, _| hook.config.read::<Config>().map(|_| Arc::new(Log) as Arc<dyn Handler>),
     show: |_: &EventHook| json!({}),
 };

@@ -7,6 +7,7 @@ use sluice_config::one_of;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use crate::context::Shape;
+use crate::paths::dotted_paths;
 
 /// Kong's syntax that means something else here, and what to write instead.
 const KONG: &[(&str, &str, &str)] = &[
@@ -75,7 +76,8 @@ impl Template {
     pub fn try_on(&self, shape: &Shape) -> Result<[String; 2], Refusal> {
         let fields = shape.fields(&shape.full());
         self.check_names(&fields)?;
-        let printed = self.print(&context(&fields)).map_err(|error| self.explain(&error, &fields))?;
+        let fails = |error| Refusal::new(format!("the template fails: {}", message(&error)));
+        let printed = self.print(&context(&fields)).map_err(fails)?;
         let printed_bare = self.print(&context(&shape.fields(&shape.bare()))).map_err(|error| {
             let refusal = Refusal::new(format!("fails for a request without consumer, service or route: {}", message(&error)));
             refusal.help("guard it, as in {% if consumer.username %}…{% endif %}")
@@ -92,34 +94,29 @@ impl Template {
         self.tera.render(self.name, fields)
     }
 
-    /// Tells what is wrong with a path such as `consumer.nope`.
-    fn explain(&self, error: &tera::Error, fields: &Map<String, Value>) -> Refusal {
-        let path = self.path_at(error);
-        let mut known = fields;
-        for name in path.split('.').filter(|name| !name.is_empty()) {
-            match known.get(name) {
-                None => return unknown_name(name, path, known),
-                Some(Value::Object(inner)) => known = inner,
-                Some(_) => break,
-            }
-        }
-        Refusal::new(format!("the template fails: {}", message(error)))
-    }
-
-    /// The dotted path that ends where the error ends.
-    fn path_at(&self, error: &tera::Error) -> &str {
-        let ErrorKind::RenderingError(report) = error.kind() else { return "" };
-        let before = self.text.get(..report.span().range.end).unwrap_or_default().trim_end();
-        let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).map_or(0, |at| at + 1);
-        before.get(start..).unwrap_or_default()
-    }
-
-    /// Names at the beginning of a path are known without printing, also in a branch that the sample does not take.
+    /// Every name that is written must be a field, also in a branch that the sample does not take.
     fn check_names(&self, fields: &Map<String, Value>) -> Result<(), Refusal> {
         let names = self.tera.get_template_variables(self.name).map_err(|error| Refusal::new(message(&error)))?;
-        let unknown = names.into_iter().filter(|name| !fields.contains_key(*name)).min();
-        unknown.map_or(Ok(()), |name| Err(unknown_name(name, name, fields)))
+        if let Some(name) = names.iter().filter(|name| !fields.contains_key(**name)).min() {
+            return Err(unknown_name(name, name, fields));
+        }
+        // Others than these are the template's own: loop variables and what `set` sets.
+        let of_fields = |path: &&str| path.split('.').next().is_some_and(|name| names.contains(name));
+        dotted_paths(&self.text).into_iter().filter(of_fields).try_for_each(|path| check_path(path, fields))
     }
+}
+
+/// Checks a path such as `consumer.username`, as far as the sample has objects.
+fn check_path(path: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let mut known = fields;
+    for name in path.split('.') {
+        match known.get(name) {
+            None => return Err(unknown_name(name, path, known)),
+            Some(Value::Object(inner)) => known = inner,
+            Some(_) => break,
+        }
+    }
+    Ok(())
 }
 
 fn refuse_kong(text: &str) -> Result<(), Refusal> {
@@ -222,6 +219,8 @@ mod tests {
         refused("{{ consumer.usrname }}", "unknown field: consumer.usrname", "did you mean \"username\"?");
         refused("a {{ route.service.di }} b", "unknown field: route.service.di", "did you mean \"id\"?");
         refused("{{ consumer.usrname | upper }}", "consumer.usrname", "did you mean \"username\"?");
+        refused("{{ consumer.usrname | default(value='x') }}", "consumer.usrname", "did you mean \"username\"?");
+        refused("{% if limit > 5 %}{{ consumer.usrname }}{% endif %}", "consumer.usrname", "username");
         refused("{% if limit > 5 %}{{ consumr }}{% endif %}", "unknown field: consumr", "consumer");
         refused("{{ username }}", "unknown field: username", "consumer");
     }
@@ -238,7 +237,7 @@ mod tests {
     #[test]
     fn what_fails_without_a_consumer_is_refused() {
         refused("{{ consumer.created_at + 1 }}", "without consumer", "{% if");
-        refused("{% if consumer.username %}x{% else %}{{ consumer.nope }}{% endif %}", "without consumer", "");
+        refused("{% if consumer.username %}x{% else %}{{ consumer.created_at + 1 }}{% endif %}", "without consumer", "");
         check("{% if consumer.created_at %}{{ consumer.created_at + 1 }}{% endif %}", "1700000001", "");
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::Method;
+use bytes::Bytes;
+use http::{Method, header::CONTENT_TYPE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_config::{EventHook, HttpUrl, Problem};
+use sluice_config::{EventHook, HttpUrl, Problem, options_schema};
 
 use crate::exchange::{self, Request};
 use crate::handler::{BuildCx, Cx, Delivery, Failure, Handler};
@@ -21,7 +22,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "webhook",
     summary: "Posts the event as JSON to a url",
     concurrency: 8,
-    schema: || schemars::schema_for!(Config).to_value(),
+    schema: options_schema::<Config>,
     build,
     show,
 };
@@ -52,23 +53,24 @@ struct Webhook {
 }
 
 fn build(hook: &EventHook, cx: &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Problem>> {
-    let config: Config = hook.config.read()?;
-    let mut problems = headers::check_secret(hook, config.secret.as_deref());
-    let (mut all, bad) = headers::read(hook, &config.headers);
-    problems.extend(bad);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    all.entry(http::header::CONTENT_TYPE).or_insert(headers::JSON);
-    let request =
-        Request { method: Method::POST, url: config.url.0, headers: all, body: bytes::Bytes::new(), verify: config.ssl_verify };
-    Ok(Arc::new(Webhook { request, signer: Signer::new(cx.keys, config.secret.as_deref()) }))
+    hook.config.read_and_check(|config: Config| {
+        let mut problems = headers::check_secrets(hook, &config.url, config.secret.as_deref());
+        let (mut all, bad) = headers::read(hook, &config.headers);
+        problems.extend(bad);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        all.entry(CONTENT_TYPE).or_insert(headers::JSON);
+        let request =
+            Request { method: Method::POST, url: config.url.0, headers: all, body: Bytes::new(), verify: config.ssl_verify };
+        Ok(Arc::new(Webhook { request, signer: Signer::new(cx.keys, config.secret.as_deref()) }) as Arc<dyn Handler>)
+    })
 }
 
 fn show(hook: &EventHook) -> Value {
     let Ok(config) = hook.config.read::<Config>() else { return Value::Null };
     json!({
-        "url": config.url,
+        "url": headers::show_url(&config.url),
         "headers": headers::show(&config.headers),
         "secret": config.secret.map(|_| crate::MASK),
         "ssl_verify": config.ssl_verify,

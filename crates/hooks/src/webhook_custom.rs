@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sluice_config::{EventHook, HttpUrl, Problem};
+use sluice_config::{EventHook, HttpUrl, Problem, options_schema};
 
-use crate::content::{Content, Writer};
+use crate::compose::Writer;
+use crate::content::Content;
 use crate::exchange;
 use crate::handler::{BuildCx, Cx, Delivery, Failure, Handler};
 use crate::headers;
@@ -24,7 +25,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "webhook-custom",
     summary: "Sends a request made by templates",
     concurrency: 8,
-    schema: || schemars::schema_for!(Config).to_value(),
+    schema: options_schema::<Config>,
     build,
     show,
 };
@@ -70,20 +71,21 @@ struct WebhookCustom {
 }
 
 fn build(hook: &EventHook, cx: &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Problem>> {
-    let config: Config = hook.config.read()?;
-    let mut writer = Writer::new(hook, cx.kinds);
-    writer.problems = headers::check_secret(hook, config.secret.as_deref());
-    let content = writer.content(&config);
-    if !writer.problems.is_empty() {
-        return Err(writer.problems);
-    }
-    Ok(Arc::new(WebhookCustom { content, signer: Signer::new(cx.keys, config.secret.as_deref()) }))
+    hook.config.read_and_check(|config: Config| {
+        let mut writer = Writer::new(hook, cx.kinds);
+        writer.problems = headers::check_secrets(hook, &config.url, config.secret.as_deref());
+        let content = writer.content(&config);
+        if !writer.problems.is_empty() {
+            return Err(writer.problems);
+        }
+        Ok(Arc::new(WebhookCustom { content, signer: Signer::new(cx.keys, config.secret.as_deref()) }) as Arc<dyn Handler>)
+    })
 }
 
 fn show(hook: &EventHook) -> Value {
     let Ok(config) = hook.config.read::<Config>() else { return Value::Null };
     json!({
-        "url": config.url,
+        "url": headers::show_url(&config.url),
         "method": config.method,
         "payload": config.payload,
         "payload_format": config.payload_format,

@@ -58,7 +58,7 @@ pub enum QuotaError {
     #[error("a limit is between 1 and {MAX_LIMIT}, not {0}")]
     Limit(u64),
     /// The window is zero, too long, or not in whole seconds.
-    #[error("a window is a whole number of seconds, from one second to {MAX_WINDOW:?}, not {0:?}")]
+    #[error("a window is a whole number of seconds, from 1 to {max}, not {seconds}", max = MAX_WINDOW.as_secs(), seconds = .0.as_secs_f64())]
     Window(Duration),
     /// The burst is zero or too large.
     #[error("a burst is between 1 and {MAX_LIMIT}, not {0}")]

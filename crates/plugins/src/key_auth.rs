@@ -11,7 +11,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sluice_config::{Block, Problem, entity_id};
+use sluice_config::{Block, Problem, entity_id, options_schema};
 
 use crate::client::Consumer;
 use crate::cx::{Cx, Memory, UpstreamRequest};
@@ -80,7 +80,7 @@ impl Configured for KeyAuth {
     const PHASES: Phases = Phases { request: true, upstream_request: true };
     const CONSUMER_SCOPE: bool = false;
     const CREDENTIAL: Option<CredentialKind> =
-        Some(CredentialKind { schema: || schemars::schema_for!(Credential).to_value(), check: check_credential });
+        Some(CredentialKind { schema: options_schema::<Credential>, check: check_credential });
     const LATER: &'static [&'static str] = &["anonymous", "key_in_body", "identity_realms"];
     type Options = Options;
 
@@ -218,5 +218,55 @@ impl KeyAuth {
             }
         }
         Found::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, built};
+    use sluice_events::Bus;
+    use sluice_limits::ManualClock;
+
+    const JOE: &str = "[consumers.Joe]\nkey-auth = [{ key = \"joe\" }, { key = \"j o&e\" }]\n";
+
+    fn check(options: &str, (target, headers): (&str, &[(&str, &str)]), expected: Result<&str, &str>) {
+        let mut bench = Bench::new(&format!("{JOE}[plugins.key-auth]\n{options}"));
+        let reply = bench.ask(target, headers, "192.0.2.1");
+        let found = match &reply {
+            None => Ok(bench.memory.consumer.as_ref().map_or("", |consumer| consumer.username.as_str())),
+            Some(reply) => match &reply.body {
+                crate::Body::Message(message) => Err(message.as_ref()),
+                crate::Body::Json(_) => Err("JSON"),
+            },
+        };
+        assert_eq!(found, expected, "{options} {target} {headers:?}");
+    }
+
+    #[test]
+    fn a_key_is_found_where_the_options_say() {
+        check("", ("/", &[("apikey", "joe")]), Ok("Joe"));
+        check("", ("/?apikey=joe", &[]), Ok("Joe"));
+        check("", ("/?apikey=j+o%26e", &[]), Ok("Joe"));
+        check("key_in_query = false", ("/?apikey=joe", &[]), Err("No API key found in request"));
+        check("key_in_header = false", ("/", &[("apikey", "joe")]), Err("No API key found in request"));
+        check("key_names = [\"x-a\", \"x-b\"]", ("/", &[("X-B", "joe")]), Ok("Joe"));
+        check("", ("/", &[("apikey", "ann")]), Err("Unauthorized"));
+        check("", ("/", &[("apikey", "")]), Err("Unauthorized"));
+        check("", ("/?apikey=joe&apikey=joe", &[]), Err("Duplicate API key found"));
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_by_name() {
+        let check = |text: &str, expected: &str| {
+            let problems = built(text, &ManualClock::default(), &Bus::default().into()).err().unwrap_or_default();
+            assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:?} is not about {expected}");
+        };
+        check("[plugins.key-auth]\nkey_names = []", "key_names");
+        check("[plugins.key-auth]\nkey_names = [\"a b\"]", "`a b` is no header name");
+        check("[plugins.key-auth]\nkey_in_header = false\nkey_in_query = false", "no key can be found");
+        check("[plugins.key-auth]\nanonymous = \"Joe\"", "not available yet");
+        check("[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"x\" }]\n[consumers.B]\nkey-auth = [{ key = \"x\" }]", "already");
+        check("[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"\" }]", "must not be empty");
+        check("[plugins.key-auth]\n[consumers.A]\nhmac-auth = [{ key = \"x\" }]", "hmac-auth");
     }
 }

@@ -13,6 +13,8 @@ mod plugin;
 mod rate_limiting_advanced;
 mod registry;
 mod reply;
+#[cfg(test)]
+mod testing;
 
 pub use build::{Built, build, problems_of};
 pub use client::{Consumer, Consumers};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_config::{Block, Problem};
+use sluice_config::{Block, Problem, options_schema};
 use sluice_events::Bus;
 
 use crate::client::Consumers;
 use crate::cx::{Cx, Memory, UpstreamRequest};
+use crate::later::explain;
 use crate::limiters::Limiters;
 use crate::reply::Reply;
 
@@ -114,10 +115,10 @@ impl Kind {
             phases: P::PHASES,
             consumer_scope: P::CONSUMER_SCOPE,
             credential: P::CREDENTIAL,
-            schema: || schemars::schema_for!(P::Options).to_value(),
+            schema: options_schema::<P::Options>,
             build: |cx| {
-                let options = cx.block.read::<P::Options>().map_err(|problems| crate::later::explain(problems, cx.block, P::LATER))?;
-                Ok(Arc::new(P::build(options, cx)?))
+                let built = cx.block.read_and_check(|options| P::build(options, cx));
+                built.map(|plugin| Arc::new(plugin) as Arc<dyn Plugin>).map_err(|problems| explain(problems, cx.block, P::LATER))
             },
         }
     }

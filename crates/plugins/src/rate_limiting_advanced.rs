@@ -6,6 +6,8 @@
 mod client_key;
 mod headers;
 mod options;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::StatusCode;

@@ -70,3 +70,39 @@ async fn a_body_that_cannot_be_read_is_refused() {
     assert_eq!(post(&[], "").await.is(400).json()["fields"]["source"], "required field missing");
     post(&[("Content-Type", "Application/JSON; charset=utf-8")], HOOK).await.is(201);
 }
+
+#[tokio::test]
+async fn no_body_however_broken_breaks_the_api() {
+    let api = start().await;
+    let good = [
+        (
+            JSON,
+            r#"{"source":"rate-limiting-advanced","handler":"webhook","config":{"url":"http://127.0.0.1:1/","headers":{"a":"b"}},"tags":["x"]}"#,
+        ),
+        (
+            FORM,
+            "source=rate-limiting-advanced&handler=webhook&config.url=http://127.0.0.1:1/&tags[]=x&retry.schedule[1]=5s&config.headers.a=b",
+        ),
+        ("multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=\"source\"\r\n\r\nx\r\n--X--\r\n"),
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..600 {
+        let (content_type, body) = good[round % good.len()];
+        let mut body: Vec<char> = body.chars().collect();
+        for _ in 0..random.usize(1..6) {
+            let at = random.usize(..body.len());
+            match random.u8(..3) {
+                0 => drop(body.remove(at)),
+                1 => body.insert(at, random.choice("\0{}[]\".=&%${:,é\u{202e}1-".chars().collect::<Vec<_>>()).unwrap()),
+                _ => body.truncate(at.max(1)),
+            }
+            if body.is_empty() {
+                body.push('x');
+            }
+        }
+        let body: String = body.into_iter().collect();
+        let answer = api.ask("POST", "/event-hooks", &[("Content-Type", content_type)], &body).await;
+        assert!([201, 400].contains(&answer.status), "{body:?} {answer:?}");
+        assert!(answer.json().is_object());
+    }
+}

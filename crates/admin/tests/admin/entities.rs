@@ -91,6 +91,7 @@ async fn the_node_tells_how_it_is() {
     assert_eq!(api.get("/config/status").await.is(200).json(), configuration);
     let status = api.get("/status").await.is(200).json();
     assert_eq!((&status["server"]["total_requests"], &status["configuration"]), (&json!(7), &configuration));
+    assert_eq!(status["event_hooks"], json!([]));
     let endpoints = api.get("/endpoints").await.is(200).json();
     for path in endpoints["data"].as_array().unwrap() {
         let path = path.as_str().unwrap().replace(['{', '}'], "");

@@ -157,7 +157,7 @@ fn merge(old: &mut Value, changes: Map<String, Value>) {
             Value::Null => {
                 old.shift_remove(&key);
             }
-            Value::Object(changes) => merge(&mut old[&key], changes),
+            Value::Object(changes) => merge(old.entry(key).or_insert(Value::Null), changes),
             value => {
                 old.insert(key, value);
             }

@@ -21,7 +21,7 @@ const WEBHOOK: &[(&str, &str)] = &[
 const LOG: &[(&str, &str)] = &[("source", "rate-limiting-advanced"), ("event", "rate-limit-exceeded"), ("handler", "log")];
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    serde_json::from_value(value).unwrap()
 }
 
 fn log_hook(name: &str) -> Value {
@@ -94,7 +94,18 @@ async fn a_wrong_hook_is_refused_with_its_fields_named() {
     assert!(message.starts_with("2 schema violations ("), "{message}");
     assert_eq!(fields, json!({"config": {"url": missing, "method": missing}}));
     let (_, fields) = refused(json!({"source": null})).await;
-    assert_eq!(fields, json!({"source": missing}));
+    assert_eq!(fields, json!({"source": missing, "handler": missing}));
+    let (_, fields) = refused(json!({"source": "sauce", "event": "x", "handler": "webhok"})).await;
+    assert_eq!(fields.as_object().unwrap().keys().collect::<Vec<_>>(), ["source", "handler"]);
+    let (_, fields) =
+        refused(json!({"source": source, "event": "rate-limit-exceded", "handler": "webhook", "config": {"url": "nowhere"}}))
+            .await;
+    assert!(fields["event"].as_str().unwrap().contains("did you mean \"rate-limit-exceeded\"?"), "{fields}");
+    assert!(fields["config"]["url"].as_str().unwrap().contains("invalid url"), "{fields}");
+    let config =
+        json!({"url": "http://127.0.0.1:1/", "method": "POST", "payload": {"a": "{{ nope }}", "b": "{{", "c": "{{ limit }}"}});
+    let (_, fields) = refused(json!({"source": source, "handler": "webhook-custom", "config": config})).await;
+    assert_eq!(fields["config"]["payload"].as_object().unwrap().keys().collect::<Vec<_>>(), ["a", "b"], "{fields}");
     let (_, fields) = refused(json!({"source": source, "handler": "log", "snoze": 3})).await;
     assert_eq!(fields, json!({"snoze": "unknown field (did you mean \"snooze\"?)"}));
     let (_, fields) = refused(json!({"source": source, "handler": "log", "snooze": "soon", "tags": [1]})).await;
@@ -222,7 +233,7 @@ async fn a_change_that_cannot_be_made_says_why() {
 
 #[tokio::test]
 async fn lists_come_in_pages() {
-    let hooks: String = (0..25).map(|n| format!("[event_hooks.h{n}]\nsource = \"s\"\nhandler = \"log\"\n")).collect();
+    let hooks: String = (0..25).map(|n| format!("[event_hooks.h{n}]\nsource = \"config\"\nhandler = \"log\"\n")).collect();
     let api = start_with(&hooks, None).await;
     let mut names = Vec::new();
     let mut next = Some("/event-hooks?size=10".to_owned());

@@ -1,0 +1,10 @@
+//! Hooks against real receivers, and what is refused before there is one.
+
+// clippy knows tests by their attribute, but not what they call.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod engine;
+mod refused;
+mod reload;
+mod requests;
+mod support;

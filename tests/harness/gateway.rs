@@ -1,0 +1,157 @@
+//! The real binary, in a folder and on ports of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use super::{Answer, DEADLINE, Request, eventually, free_address, request};
+
+pub struct Gateway {
+    pub proxy: SocketAddr,
+    pub admin: SocketAddr,
+    folder: TempDir,
+    child: Child,
+    log: Arc<Log>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Gateway {
+    /// Starts a gateway with this configuration; `[server]` and `[admin]` with free ports are put before it.
+    pub fn start(config: &str) -> Self {
+        Self::start_with(config, "")
+    }
+
+    /// The same, with more keys of `[admin]`.
+    pub fn start_with(config: &str, admin_keys: &str) -> Self {
+        let (proxy, admin) = (free_address(), free_address());
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let server = format!("[server]\nlisten = [\"{proxy}\"]\nthreads = 2\nstate_dir = {state:?}\n");
+        let text = format!("{server}[admin]\nlisten = \"{admin}\"\n{admin_keys}\n{config}");
+        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        Self::spawn(folder, proxy, admin)
+    }
+
+    fn spawn(folder: TempDir, proxy: SocketAddr, admin: SocketAddr) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+            .args(["run", "--config"])
+            .arg(folder.path().join("gateway.toml"))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::<Log>::default();
+        let (stderr, shared) = (child.stderr.take().unwrap(), log.clone());
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                shared.lines.lock().unwrap().push(line);
+                shared.more.notify_all();
+            }
+        });
+        let mut gateway = Self { proxy, admin, folder, child, log, reader: Some(reader) };
+        eventually("the gateway accepts connections", || {
+            assert!(gateway.child.try_wait().unwrap().is_none(), "the gateway ended:\n{}", gateway.log().join("\n"));
+            let up = |address| TcpStream::connect(address).is_ok();
+            (up(proxy) && up(admin)).then_some(())
+        });
+        gateway
+    }
+
+    /// Stops it and starts it again in the same folder.
+    pub fn restart(mut self) -> Self {
+        self.stop();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Self::spawn(folder, self.proxy, self.admin)
+    }
+
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        super::get(self.proxy, path, headers)
+    }
+
+    /// A call of the Admin API; a body is JSON.
+    pub fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        let headers: &[_] = if body.is_empty() { &[] } else { &[("Content-Type", "application/json")] };
+        request(self.admin, &Request { method, path, headers, body })
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("gateway.toml")
+    }
+
+    pub fn config_text(&self) -> String {
+        std::fs::read_to_string(self.config_file()).unwrap()
+    }
+
+    /// Edits the file as editors do that write a new one and rename it over the old.
+    pub fn edit_by_rename(&self, edit: impl FnOnce(&str) -> String) {
+        let new = self.folder.path().join("gateway.toml.new");
+        std::fs::write(&new, edit(&self.config_text())).unwrap();
+        std::fs::rename(new, self.config_file()).unwrap();
+    }
+
+    /// Edits the file as editors do that truncate and write.
+    pub fn edit_in_place(&self, edit: impl FnOnce(&str) -> String) {
+        std::fs::write(self.config_file(), edit(&self.config_text())).unwrap();
+    }
+
+    /// The version of the configuration in force.
+    pub fn version(&self) -> u64 {
+        self.admin("GET", "/config/status", "").json()["version"].as_u64().unwrap()
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of the log that holds `text`.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let lines = self.log.lines.lock().unwrap();
+        let (lines, _) = self.log.more.wait_timeout_while(lines, DEADLINE, |lines| find(lines).is_none()).unwrap();
+        find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in:\n{}", lines.join("\n")))
+    }
+
+    pub fn signal(&self, name: &str) {
+        super::run("kill", &["-s", name, &self.child.id().to_string()]);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits until it ends.
+    pub fn wait(&mut self) -> ExitStatus {
+        eventually("the gateway ends", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        if std::thread::panicking() {
+            println!("--- the gateway's log:\n{}", self.log().join("\n"));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Edits of gateway.toml in the running gateway.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::{Behaviour, Gateway, Receiver, Server, eventually, httpbin, run};
+
+fn config(upstream: &Server, limit: u32) -> String {
+    format!(
+        "[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n\
+         [services.demo.plugins.rate-limiting-advanced]\nlimit = [{limit}]\nwindow_size = [31536000]\nwindow_type = \"fixed\"\n",
+        upstream.url("/anything")
+    )
+}
+
+fn limit(gateway: &Gateway, path: &str) -> Option<String> {
+    gateway.get(path, &[]).header("RateLimit-Limit").map(str::to_owned)
+}
+
+#[test]
+fn an_edit_takes_effect_however_the_editor_writes_it() {
+    let upstream = httpbin();
+    let receiver = Receiver::start(Behaviour::Status(200));
+    let gateway = Gateway::start(&config(&upstream, 100));
+    assert_eq!(limit(&gateway, "/demo").as_deref(), Some("100"));
+    gateway.edit_by_rename(|text| text.replace("limit = [100]", "limit = [200]"));
+    eventually("the new limit", || (limit(&gateway, "/demo").as_deref() == Some("200")).then_some(()));
+    gateway.edit_in_place(|text| text.replace("/demo\"]", "/other\"]"));
+    eventually("the new path", || (gateway.get("/other", &[]).status == 200).then_some(()));
+    assert_eq!(gateway.get("/demo", &[]).status, 404);
+    let hook = format!("[event_hooks.new]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\nconfig.url = \"{}\"\n", receiver.url());
+    gateway.edit_by_rename(|text| text.replace("limit = [200]", "limit = [1]") + &hook);
+    eventually("the new hook and a limit to exceed", || (gateway.get("/other", &[]).status == 429).then_some(()));
+    receiver.wait_for(1);
+}
+
+#[test]
+fn a_link_that_is_swapped_as_kubernetes_does_is_seen() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let file = gateway.config_file();
+    let folder = file.parent().unwrap().to_owned();
+    let version = |name: &str, text: &str| {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("gateway.toml"), text).unwrap();
+    };
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, folder.join("..tmp")).unwrap();
+        std::fs::rename(folder.join("..tmp"), folder.join(name)).unwrap();
+    };
+    let text = gateway.config_text();
+    version("..1", &text.replace("limit = [100]", "limit = [300]"));
+    version("..2", &text.replace("limit = [100]", "limit = [400]"));
+    link("..1", "..data");
+    link("..data/gateway.toml", "gateway.toml");
+    eventually("what the link points at", || (limit(&gateway, "/demo").as_deref() == Some("300")).then_some(()));
+    link("..2", "..data");
+    eventually("what the swapped link points at", || (limit(&gateway, "/demo").as_deref() == Some("400")).then_some(()));
+}
+
+#[test]
+fn counts_survive_an_edit_of_something_else() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 3));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/demo", &[]).status, 200);
+    }
+    gateway.edit_by_rename(|text| text.replace("paths = [\"/demo\"]", "paths = [\"/demo\", \"/more\"]"));
+    eventually("the new path", || (gateway.get("/more", &[]).status == 429).then_some(()));
+    assert_eq!(gateway.get("/demo", &[]).status, 429);
+}
+
+#[test]
+fn a_broken_edit_changes_nothing_and_says_where_it_is_wrong() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let good = gateway.config_text();
+    gateway.edit_in_place(|text| text.replace("service = \"demo\"", "service = \"dmeo\"").replace("limit = [100]", "limit = [\"many\"]"));
+    gateway.wait_for_log("2 problems");
+    let log = gateway.log().join("\n");
+    for part in ["routes.demo.service", "did you mean \"demo\"?", "rate-limiting-advanced.limit[0]", "service = \"dmeo\""] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+    assert_eq!(limit(&gateway, "/demo").as_deref(), Some("100"));
+    let status = gateway.admin("GET", "/config/status", "").json();
+    assert_eq!((status["version"].as_u64(), status["problems"].as_array().map(Vec::len)), (Some(1), Some(2)));
+    gateway.edit_in_place(|_| good);
+    eventually("no problems any more", || {
+        let problems = gateway.admin("GET", "/config/status", "").json()["problems"].as_array().map(Vec::len);
+        (problems == Some(0)).then_some(())
+    });
+}
+
+#[test]
+fn no_request_is_lost_while_the_configuration_changes() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 1_000_000));
+    let url = format!("http://{}/demo", gateway.proxy);
+    let done = AtomicBool::new(false);
+    let (out, edits) = std::thread::scope(|scope| {
+        let wrk = scope.spawn(|| {
+            let out = run("wrk", &["-t1", "-c16", "-d3s", &url]);
+            done.store(true, Ordering::SeqCst);
+            out
+        });
+        let mut edits = 0_u32;
+        while !done.load(Ordering::SeqCst) {
+            let (before, after) = (format!("limit = [{}]", 1_000_000 + edits), format!("limit = [{}]", 1_000_001 + edits));
+            match edits % 2 {
+                0 => gateway.edit_by_rename(|text| text.replace(&before, &after)),
+                _ => gateway.edit_in_place(|text| text.replace(&before, &after)),
+            }
+            edits += 1;
+            let expected = (1_000_000 + edits).to_string();
+            eventually("the edit is live", || (limit(&gateway, "/demo") == Some(expected.clone())).then_some(()));
+        }
+        (wrk.join().unwrap(), edits)
+    });
+    assert!(edits >= 3, "{edits}");
+    assert!(!out.contains("Non-2xx") && !out.contains("Socket errors"), "{out}");
+}
+
+#[test]
+fn a_signal_reloads_as_well() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    // A write through a file that stays open is seen late or never; the signal is heard at once.
+    gateway.edit_by_rename(|text| text.replace("limit = [100]", "limit = [150]"));
+    gateway.signal("HUP");
+    eventually("the new limit", || (limit(&gateway, "/demo").as_deref() == Some("150")).then_some(()));
+    assert_eq!(gateway.version(), 2, "once, whoever saw it first");
+}
