@@ -3,7 +3,7 @@
 //! `cargo bench --bench hook_latency`
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, dead_code, unused_imports, missing_docs)]
 
-#[path = "../tests/harness.rs"]
+#[path = "../tests/harness/mod.rs"]
 mod harness;
 
 use std::io::{Read, Write};
@@ -40,7 +40,8 @@ fn main() {
     }
     let sent_in = started.elapsed();
     let wanted = usize::try_from(RATE * SECONDS).unwrap();
-    let received = receiver.wait_until("every rejection", |all| all.iter().map(harness::Received::count).sum::<u64>() >= wanted as u64);
+    let received =
+        receiver.wait_until("every rejection", |all| all.iter().map(harness::Received::count).sum::<u64>() >= wanted as u64);
     let mut latencies: Vec<f64> = received
         .iter()
         .map(|one| {
@@ -51,6 +52,12 @@ fn main() {
     latencies.sort_by(f64::total_cmp);
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
     println!("{wanted} rejections in {sent_in:.1?}, {} webhooks", received.len());
-    println!("rejection to webhook, ms (events carry whole ms): p50 {:.1}  p90 {:.1}  p99 {:.1}  max {:.1}", at(0.5), at(0.9), at(0.99), at(1.0));
+    println!(
+        "rejection to webhook, ms (events carry whole ms): p50 {:.1}  p90 {:.1}  p99 {:.1}  max {:.1}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
     assert_eq!(received.len(), wanted, "each by itself");
 }

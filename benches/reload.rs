@@ -3,7 +3,7 @@
 //! `cargo bench --bench reload`
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, dead_code, unused_imports, missing_docs)]
 
-#[path = "../tests/harness.rs"]
+#[path = "../tests/harness/mod.rs"]
 mod harness;
 
 use std::io::{Read, Write};
@@ -32,7 +32,12 @@ fn main() {
     live.sort();
     let at = |share: f64| live[((live.len() - 1) as f64 * share) as usize];
     println!("{out}");
-    println!("{GOOD} good and {BROKEN} broken edits; a good one is live after: p50 {:?}  p99 {:?}  max {:?}", at(0.5), at(0.99), at(1.0));
+    println!(
+        "{GOOD} good and {BROKEN} broken edits; a good one is live after: p50 {:?}  p99 {:?}  max {:?}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
     assert!(!out.contains("Non-2xx") && !out.contains("Socket errors"), "a request failed");
     assert_eq!(gateway.version(), u64::from(GOOD) + 1, "each good edit is a version, and no broken one");
 }

@@ -34,7 +34,11 @@ fn a_bad_hook_is_refused_with_the_field_named_and_changes_nothing() {
     let check = |body: serde_json::Value, field: &str, message: &str| {
         let answer = gateway.admin("POST", "/event-hooks", &body.to_string());
         let error = answer.json();
-        assert_eq!((answer.status, error["code"].as_u64(), error["name"].as_str()), (400, Some(2), Some("schema violation")), "{error}");
+        assert_eq!(
+            (answer.status, error["code"].as_u64(), error["name"].as_str()),
+            (400, Some(2), Some("schema violation")),
+            "{error}"
+        );
         let named = field.split('.').fold(&error["fields"], |fields, key| &fields[key]);
         assert!(named.as_str().is_some_and(|text| text.contains(message)), "{field}: {message} in {error}");
         assert!(error["message"].as_str().unwrap().starts_with("schema violation ("), "{error}");
@@ -66,7 +70,9 @@ fn a_bad_hook_is_refused_with_the_field_named_and_changes_nothing() {
 #[test]
 fn a_token_is_asked_for_if_there_is_one() {
     let gateway = Gateway::start_with("", "token = \"s3cret\"");
-    let status = |headers: &[(&str, &str)]| request(gateway.admin, &Request { method: "GET", path: "/event-hooks", headers, body: "" }).status;
+    let status = |headers: &[(&str, &str)]| {
+        request(gateway.admin, &Request { method: "GET", path: "/event-hooks", headers, body: "" }).status
+    };
     assert_eq!(status(&[]), 401);
     assert_eq!(status(&[("Kong-Admin-Token", "s3cre")]), 401);
     assert_eq!(status(&[("Kong-Admin-Token", "s3cret")]), 200);
@@ -97,7 +103,8 @@ fn what_there_is_can_be_listed_and_secrets_are_not_shown() {
     assert_eq!(list("/consumers")[0]["username"], "Joe");
     assert_eq!(list("/plugins")[0]["name"], "key-auth");
     assert_eq!(gateway.admin("GET", "/services/demo", "").json()["id"], list("/services")[0]["id"]);
-    let fields = &gateway.admin("GET", "/event-hooks/sources/rate-limiting-advanced/rate-limit-exceeded", "").json()["data"]["fields"];
+    let fields =
+        &gateway.admin("GET", "/event-hooks/sources/rate-limiting-advanced/rate-limit-exceeded", "").json()["data"]["fields"];
     assert!(fields.as_array().unwrap().contains(&json!("consumer")));
     for path in ["/event-hooks", "/event-hooks/a", "/consumers", "/plugins"] {
         let body = gateway.admin("GET", path, "").body;

@@ -32,8 +32,11 @@ fn without_tests(text: &str) -> &str {
 
 /// The files in which `word` stands, tests aside.
 fn files_with(word: &str) -> Vec<String> {
-    let all = sources("crates").into_iter().filter(|(path, _)| !path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches"))));
-    let mut files: Vec<String> = all.filter(|(_, text)| without_tests(text).contains(word)).map(|(path, _)| path.display().to_string()).collect();
+    let all = sources("crates")
+        .into_iter()
+        .filter(|(path, _)| !path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches"))));
+    let mut files: Vec<String> =
+        all.filter(|(_, text)| without_tests(text).contains(word)).map(|(path, _)| path.display().to_string()).collect();
     files.sort();
     files
 }
@@ -52,7 +55,8 @@ fn crates_depend_on_each_other_by_the_allowed_edges_only() {
     ]
     .into();
     for (name, edges) in allowed {
-        let manifest: toml::Table = toml::from_str(&std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap()).unwrap();
+        let manifest: toml::Table =
+            toml::from_str(&std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap()).unwrap();
         assert_eq!(manifest["package"]["name"].as_str(), Some(format!("sluice-{name}").as_str()));
         let dependencies = manifest["dependencies"].as_table().unwrap();
         let found: Vec<&str> = dependencies.keys().filter_map(|key| key.strip_prefix("sluice-")).collect();
@@ -115,6 +119,9 @@ fn a_file_opens_with_a_sentence_and_holds_one_idea() {
         assert!(text.starts_with("//! "), "{} opens without a sentence", path.display());
         let lines = without_tests(&text).lines().count();
         assert!(lines <= 420, "{}: {lines} lines", path.display());
-        assert!(!matches!(path.file_stem().and_then(|stem| stem.to_str()), Some("utils" | "common" | "helpers" | "misc" | "manager")));
+        assert!(!matches!(
+            path.file_stem().and_then(|stem| stem.to_str()),
+            Some("utils" | "common" | "helpers" | "misc" | "manager")
+        ));
     }
 }

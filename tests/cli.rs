@@ -7,7 +7,13 @@ use std::process::{Command, Output};
 use crate::harness::{eventually, free_address};
 
 fn sluice(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sluice")).args(args).current_dir(folder).env_remove("RUST_LOG").env("SET", "from-env-42").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(args)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .env("SET", "from-env-42")
+        .output()
+        .unwrap()
 }
 
 /// Each fixture is a configuration, a line of dashes, and what `sluice check` says of it.

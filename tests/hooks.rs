@@ -44,9 +44,28 @@ fn the_two_commands_of_the_article_register_hooks_that_fire() {
     let created = run(
         "curl",
         &[
-            "-sS", "-w", "\n%{http_code}", "-X", "POST", &hooks, "-H", token, "--data", "source=rate-limiting-advanced", "--data", "event=rate-limit-exceeded",
-            "--data", "handler=webhook-custom", "--data", "config.method=POST", "--data", "config.headers.content-type=application/json", "--data", text,
-            "--data", &url,
+            "-sS",
+            "-w",
+            "\n%{http_code}",
+            "-X",
+            "POST",
+            &hooks,
+            "-H",
+            token,
+            "--data",
+            "source=rate-limiting-advanced",
+            "--data",
+            "event=rate-limit-exceeded",
+            "--data",
+            "handler=webhook-custom",
+            "--data",
+            "config.method=POST",
+            "--data",
+            "config.headers.content-type=application/json",
+            "--data",
+            text,
+            "--data",
+            &url,
         ],
     );
     let (entity, status) = created.split_once('\n').unwrap();
@@ -58,8 +77,20 @@ fn the_two_commands_of_the_article_register_hooks_that_fire() {
     let log = run(
         "curl",
         &[
-            "-sS", "-w", "\n%{http_code}", "-X", "POST", &hooks, "-H", token, "--data", "source=rate-limiting-advanced", "--data", "event=rate-limit-exceeded",
-            "--data", "handler=log",
+            "-sS",
+            "-w",
+            "\n%{http_code}",
+            "-X",
+            "POST",
+            &hooks,
+            "-H",
+            token,
+            "--data",
+            "source=rate-limiting-advanced",
+            "--data",
+            "event=rate-limit-exceeded",
+            "--data",
+            "handler=log",
         ],
     );
     assert!(log.ends_with("\n201"), "{log}");
@@ -72,8 +103,16 @@ fn the_two_commands_of_the_article_register_hooks_that_fire() {
     assert_eq!(received[0].json(), serde_json::json!({ "text": expected }));
     let line = gateway.wait_for_log("\"log callback: \"");
     let expected = [
-        "\"rate-limit-exceeded\"", "\"rate-limiting-advanced\"", "\"username\":\"Joe\"", "\"ip\":\"127.0.0.1\"", "\"limit\":1", "\"rate\":2",
-        "\"window\":\"year\"", "\"name\":\"demo\"", "\"path\":\"/anything\"", "\"read_timeout\":60000",
+        "\"rate-limit-exceeded\"",
+        "\"rate-limiting-advanced\"",
+        "\"username\":\"Joe\"",
+        "\"ip\":\"127.0.0.1\"",
+        "\"limit\":1",
+        "\"rate\":2",
+        "\"window\":\"year\"",
+        "\"name\":\"demo\"",
+        "\"path\":\"/anything\"",
+        "\"read_timeout\":60000",
     ];
     for part in expected {
         assert!(line.contains(part), "{part} in {line}");
@@ -124,7 +163,8 @@ fn every_rejection_of_a_flood_is_counted_in_some_webhook() {
 #[test]
 fn receivers_that_behave_badly_fail_no_request_and_delay_no_other_hook() {
     let upstream = httpbin();
-    let (hanging, endless, broken) = (Receiver::start(Behaviour::Hang), Receiver::start(Behaviour::Endless), Receiver::start(Behaviour::Status(500)));
+    let (hanging, endless, broken) =
+        (Receiver::start(Behaviour::Hang), Receiver::start(Behaviour::Endless), Receiver::start(Behaviour::Status(500)));
     let good = Receiver::start(Behaviour::Status(200));
     let hooks = [
         webhook("dead", &format!("http://{}/", free_address()), ""),
@@ -145,14 +185,19 @@ fn receivers_that_behave_badly_fail_no_request_and_delay_no_other_hook() {
 fn a_failed_delivery_is_tried_again_with_the_same_id_and_a_signature_of_its_own() {
     let upstream = httpbin();
     let receiver = Receiver::start(Behaviour::FailFirst(2, 503));
-    let hook = webhook("hook", &receiver.url(), "retry = { schedule = [\"50ms\", \"50ms\"] }\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]");
+    let hook = webhook(
+        "hook",
+        &receiver.url(),
+        "retry = { schedule = [\"50ms\", \"50ms\"] }\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]",
+    );
     let gateway = Gateway::start(&config(&upstream, &hook));
     exceed(&gateway, "/demo", &[], 1);
     let received = receiver.wait_for(3);
     let id = received[0].header("webhook-id");
     assert!(!id.is_empty() && received.iter().all(|one| one.header("webhook-id") == id));
     assert!(received.windows(2).all(|pair| pair[1].at - pair[0].at >= Duration::from_millis(40)), "the schedule less its jitter");
-    let delivered = || gateway.admin("GET", "/status", "").json()["event_hooks"][0]["delivered"].as_u64().filter(|count| *count == 1);
+    let delivered =
+        || gateway.admin("GET", "/status", "").json()["event_hooks"][0]["delivered"].as_u64().filter(|count| *count == 1);
     eventually("the delivery counts as one", delivered);
 }
 
@@ -160,12 +205,14 @@ fn a_failed_delivery_is_tried_again_with_the_same_id_and_a_signature_of_its_own(
 fn snooze_and_on_change_swallow_what_is_the_same() {
     let upstream = httpbin();
     let receiver = Receiver::start(Behaviour::Status(200));
-    let hooks = webhook("snoozing", &receiver.url(), "snooze = 1000") + &webhook("all", &receiver.url().replace("hook", "all"), "");
+    let hooks =
+        webhook("snoozing", &receiver.url(), "snooze = 1000") + &webhook("all", &receiver.url().replace("hook", "all"), "");
     let gateway = Gateway::start(&config(&upstream, &hooks));
     exceed(&gateway, "/demo", &[], 3);
     exceed(&gateway, "/joe", &[("apikey", "joe-key")], 2);
     let of = |all: &[Received], path: &str| all.iter().filter(|one| one.uri.path() == path).map(Received::count).sum::<u64>();
-    let received = receiver.wait_until("all of the plain hook, and one a client of the other", |all| of(all, "/all") >= 5 && of(all, "/hook") >= 2);
+    let received = receiver
+        .wait_until("all of the plain hook, and one a client of the other", |all| of(all, "/all") >= 5 && of(all, "/hook") >= 2);
     assert_eq!((of(&received, "/all"), of(&received, "/hook")), (5, 2));
     let swallowed = gateway.admin("GET", "/status", "").json()["event_hooks"][0]["swallowed"].as_u64();
     assert_eq!(swallowed, Some(3));
@@ -177,7 +224,9 @@ fn values_in_a_payload_need_no_escaping_and_an_anonymous_consumer_prints_empty()
     let receiver = Receiver::start(Behaviour::Status(200));
     let hook = webhook("hook", &receiver.url(), "").replace("\"webhook\"", "\"webhook-custom\"");
     let payload = "config.method = \"PUT\"\nconfig.payload.text = '''{{ consumer.username }}|{{ service.name }}|{{ limit }}|{{ window }}'''\n";
-    let quoted = config(&upstream, &(hook + payload)).replace("services.demo", "services.'de\"mo'").replace("service = \"demo\"", "service = 'de\"mo'");
+    let quoted = config(&upstream, &(hook + payload))
+        .replace("services.demo", "services.'de\"mo'")
+        .replace("service = \"demo\"", "service = 'de\"mo'");
     let gateway = Gateway::start(&quoted);
     exceed(&gateway, "/demo", &[], 1);
     let received = receiver.wait_for(1).remove(0);
@@ -192,9 +241,13 @@ fn what_waits_at_a_stop_is_delivered_after_the_next_start() {
     let gateway = Gateway::start(&config(&upstream, &webhook("hook", &receiver.url(), "retry = { schedule = [\"1h\"] }")));
     exceed(&gateway, "/demo", &[], 1);
     let id = receiver.wait_for(1)[0].header("webhook-id").to_owned();
-    eventually("the failure is noted", || gateway.admin("GET", "/status", "").json()["event_hooks"][0]["retried"].as_u64().filter(|n| *n > 0));
+    eventually("the failure is noted", || {
+        gateway.admin("GET", "/status", "").json()["event_hooks"][0]["retried"].as_u64().filter(|n| *n > 0)
+    });
     let gateway = gateway.restart();
     // It waits for its hour, but it is there.
-    eventually("it waits again", || gateway.admin("GET", "/status", "").json()["event_hooks"][0]["waiting"].as_u64().filter(|n| *n == 1));
+    eventually("it waits again", || {
+        gateway.admin("GET", "/status", "").json()["event_hooks"][0]["waiting"].as_u64().filter(|n| *n == 1)
+    });
     assert!(!id.is_empty());
 }

@@ -111,7 +111,9 @@ fn clients_are_told_apart_by_the_identifier() {
 #[test]
 fn the_most_specific_plugin_of_a_name_applies() {
     let upstream = httpbin();
-    let limit = |scope: &str, limit: u32| format!("[{scope}plugins.rate-limiting-advanced]\nlimit = [{limit}]\nwindow_size = [{YEAR}]\nwindow_type = \"fixed\"\n");
+    let limit = |scope: &str, limit: u32| {
+        format!("[{scope}plugins.rate-limiting-advanced]\nlimit = [{limit}]\nwindow_size = [{YEAR}]\nwindow_type = \"fixed\"\n")
+    };
     let config = format!(
         "[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n[routes.own]\nservice = \"demo\"\npaths = [\"/own\"]\n\
          [routes.free]\npaths = [\"/free\"]\n[consumers.Joe]\nkey-auth = [{{ key = \"joe\" }}]\n[consumers.Ann]\nkey-auth = [{{ key = \"ann\" }}]\n[services.demo.plugins.key-auth]\n{}{}{}{}",
@@ -133,7 +135,9 @@ fn the_most_specific_plugin_of_a_name_applies() {
 #[test]
 fn a_refusal_can_have_other_words_and_no_headers() {
     let upstream = httpbin();
-    let options = format!("limit = [1]\nwindow_size = [{YEAR}]\nerror_code = 503\nerror_message = \"say \\\"please\\\"\"\nhide_client_headers = true");
+    let options = format!(
+        "limit = [1]\nwindow_size = [{YEAR}]\nerror_code = 503\nerror_message = \"say \\\"please\\\"\"\nhide_client_headers = true"
+    );
     let gateway = Gateway::start(&limited(&upstream, &options));
     assert_eq!(gateway.get("/demo", &[]).header("RateLimit-Limit"), None);
     let refused = gateway.get("/demo", &[]);

@@ -27,7 +27,10 @@ fn an_edit_takes_effect_however_the_editor_writes_it() {
     gateway.edit_in_place(|text| text.replace("/demo\"]", "/other\"]"));
     eventually("the new path", || (gateway.get("/other", &[]).status == 200).then_some(()));
     assert_eq!(gateway.get("/demo", &[]).status, 404);
-    let hook = format!("[event_hooks.new]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\nconfig.url = \"{}\"\n", receiver.url());
+    let hook = format!(
+        "[event_hooks.new]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\nconfig.url = \"{}\"\n",
+        receiver.url()
+    );
     gateway.edit_by_rename(|text| text.replace("limit = [200]", "limit = [1]") + &hook);
     eventually("the new hook and a limit to exceed", || (gateway.get("/other", &[]).status == 429).then_some(()));
     receiver.wait_for(1);
@@ -74,7 +77,9 @@ fn a_broken_edit_changes_nothing_and_says_where_it_is_wrong() {
     let upstream = httpbin();
     let gateway = Gateway::start(&config(&upstream, 100));
     let good = gateway.config_text();
-    gateway.edit_in_place(|text| text.replace("service = \"demo\"", "service = \"dmeo\"").replace("limit = [100]", "limit = [\"many\"]"));
+    gateway.edit_in_place(|text| {
+        text.replace("service = \"demo\"", "service = \"dmeo\"").replace("limit = [100]", "limit = [\"many\"]")
+    });
     gateway.wait_for_log("2 problems");
     let log = gateway.log().join("\n");
     for part in ["routes.demo.service", "did you mean \"demo\"?", "rate-limiting-advanced.limit[0]", "service = \"dmeo\""] {

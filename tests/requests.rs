@@ -3,7 +3,10 @@
 use crate::harness::{Gateway, Request, Server, free_address, httpbin, raw, request};
 
 fn demo(upstream: &Server, more: &str) -> String {
-    format!("[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n{more}", upstream.url("/anything"))
+    format!(
+        "[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n{more}",
+        upstream.url("/anything")
+    )
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn the_upstream_sees_kongs_headers_and_the_client_too() {
 #[test]
 fn a_trusted_proxy_is_believed_from_the_right() {
     let upstream = httpbin();
-    let config = demo(&upstream, "").replace("[services", "[services"); 
+    let config = demo(&upstream, "").replace("[services", "[services");
     let gateway = Gateway::start(&config);
     gateway.edit_by_rename(|text| text.replace("threads = 2", "threads = 2\ntrusted_proxies = [\"127.0.0.1\"]"));
     // Who is trusted is a matter of the start.
@@ -58,7 +61,10 @@ fn bodies_and_methods_go_through() {
     let upstream = httpbin();
     let gateway = Gateway::start(&demo(&upstream, ""));
     let body = "x".repeat(100_000);
-    let sent = request(gateway.proxy, &Request { method: "PUT", path: "/demo", headers: &[("Content-Type", "text/plain")], body: &body });
+    let sent = request(
+        gateway.proxy,
+        &Request { method: "PUT", path: "/demo", headers: &[("Content-Type", "text/plain")], body: &body },
+    );
     assert_eq!(sent.json()["data"], body.as_str());
     assert_eq!(sent.json()["method"], "PUT");
     let chunked = "POST /demo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
@@ -95,7 +101,10 @@ fn a_key_tells_who_calls() {
     assert_eq!((refused.status, refused.header("WWW-Authenticate")), (401, Some("Key")));
     assert_eq!(refused.json()["message"], "No API key found in request");
     assert_eq!(gateway.get("/demo", &[("apikey", "wrong")]).json()["message"], "Unauthorized");
-    assert_eq!(gateway.get("/demo", &[("apikey", "joe-key"), ("apikey", "joe-key")]).json()["message"], "Duplicate API key found");
+    assert_eq!(
+        gateway.get("/demo", &[("apikey", "joe-key"), ("apikey", "joe-key")]).json()["message"],
+        "Duplicate API key found"
+    );
     let forged = [("apikey", "joe-key"), ("X-Consumer-Username", "root"), ("X-Credential-Identifier", "x")];
     let seen = gateway.get("/demo?apikey=zzz&q=1", &forged).json();
     assert_eq!(seen["headers"]["X-Consumer-Username"], "Joe");

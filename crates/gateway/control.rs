@@ -145,8 +145,18 @@ impl Control {
 
     fn refuse(&self, problems: &Diagnostics, origin: Origin) {
         let status = self.status.load_full();
-        let lines: Vec<String> = problems.0.iter().map(|one| format!("{}:{}:{}  {}: {}", one.file.display(), one.position.line, one.position.column, one.path, one.message)).collect();
-        tracing::error!(origin = origin.name(), version = status.version, "configuration refused, the old one stays in force:\n{problems}");
+        let lines: Vec<String> = problems
+            .0
+            .iter()
+            .map(|one| {
+                format!("{}:{}:{}  {}: {}", one.file.display(), one.position.line, one.position.column, one.path, one.message)
+            })
+            .collect();
+        tracing::error!(
+            origin = origin.name(),
+            version = status.version,
+            "configuration refused, the old one stays in force:\n{problems}"
+        );
         self.status.store(Arc::new(Status { problems: lines.clone(), ..(*status).clone() }));
         self.rejected.emit(|| ConfigRejected { version: status.version, origin: origin.name(), problems: lines });
     }
@@ -163,7 +173,8 @@ impl Control {
             return Err(Refusal::ReadOnly);
         }
         // What somebody edited by hand meanwhile is there: the edit goes on top of it.
-        let text = std::fs::read_to_string(&self.file).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
+        let text =
+            std::fs::read_to_string(&self.file).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
         let text = write_back::apply(&text, edit)?;
         let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
         replace_file(&self.file, &text).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;

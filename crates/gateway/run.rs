@@ -64,7 +64,8 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     let conf = service_conf(&config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, Gateway::new(control.live().clone(), traffic.clone()));
+    let mut proxy =
+        pingora_proxy::http_proxy_service(&server.configuration, Gateway::new(control.live().clone(), traffic.clone()));
     config.server.listen.iter().for_each(|address| proxy.add_tcp(&address.to_string()));
     server.add_service(proxy);
     server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
@@ -134,7 +135,8 @@ fn admin_options(config: &Config) -> sluice_admin::Options {
 fn announce(config: &Config, demo: Option<SocketAddr>) {
     for address in &config.server.listen {
         let until = std::time::Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() && std::time::Instant::now() < until {
+        while std::net::TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() && std::time::Instant::now() < until
+        {
             std::thread::sleep(Duration::from_millis(5));
         }
         tracing::info!("proxy on http://{address}");
@@ -144,6 +146,9 @@ fn announce(config: &Config, demo: Option<SocketAddr>) {
         tracing::info!("httpbin-style upstream on http://{address}");
         let proxy = config.server.listen.first().map(ToString::to_string).unwrap_or_default();
         tracing::info!("try: curl -i -H 'apikey: joe-key' http://{proxy}/demo   (the fourth time in a minute is refused)");
-        tracing::info!("then: curl http://{}/event-hooks, or edit the configuration and watch it take effect", config.admin.listen);
+        tracing::info!(
+            "then: curl http://{}/event-hooks, or edit the configuration and watch it take effect",
+            config.admin.listen
+        );
     }
 }

@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_new_entity_is_added_at_the_end() {
-        let table = map(json!({ "source": "s", "snooze": 5, "id": null, "config": { "url": "http://x", "headers": { "a-b": "c" } } }));
+        let table =
+            map(json!({ "source": "s", "snooze": 5, "id": null, "config": { "url": "http://x", "headers": { "a-b": "c" } } }));
         let added = "\n[event_hooks.c]\nsource = \"s\"\nsnooze = 5\n\n[event_hooks.c.config]\nurl = \"http://x\"\n\n[event_hooks.c.config.headers]\na-b = \"c\"\n";
         check(Edit::Put { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
         check(Edit::Add { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
@@ -166,10 +167,9 @@ mod tests {
     #[test]
     fn a_patch_changes_what_it_names_and_keeps_comments() {
         let changes = map(json!({ "source": "u", "snooze": 3, "handler": null, "config": { "method": "POST" } }));
-        let expected = FILE.replace("source = \"s\" # why\nhandler = \"log\"\n", "source = \"u\" # why\n").replace(
-            "config.url = \"${URL}\"\n",
-            "config.url = \"${URL}\"\nconfig.method = \"POST\"\nsnooze = 3\n",
-        );
+        let expected = FILE
+            .replace("source = \"s\" # why\nhandler = \"log\"\n", "source = \"u\" # why\n")
+            .replace("config.url = \"${URL}\"\n", "config.url = \"${URL}\"\nconfig.method = \"POST\"\nsnooze = 3\n");
         check(Edit::Patch { section: "event_hooks", name: "a".into(), changes: changes.clone() }, &expected);
         assert!(matches!(apply(FILE, &Edit::Patch { section: "event_hooks", name: "x".into(), changes }), Err(Refusal::Absent)));
     }

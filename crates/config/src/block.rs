@@ -49,7 +49,10 @@ impl Block {
 
     /// Reads the block as `T` and checks it, and tells the mistakes of both in one go. What a check says of a value that
     /// could not be read is not repeated.
-    pub fn read_and_check<T: DeserializeOwned, U>(&self, check: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, Vec<Problem>> {
+    pub fn read_and_check<T: DeserializeOwned, U>(
+        &self,
+        check: impl FnOnce(T) -> Result<U, Vec<Problem>>,
+    ) -> Result<U, Vec<Problem>> {
         let (value, mut problems) = self.read_on::<T>();
         let Some(value) = value else { return Err(problems) };
         match check(value) {

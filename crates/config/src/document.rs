@@ -34,8 +34,13 @@ impl Document {
         let (mut root, misfits) = Node::from_toml(table.get_ref(), table.span());
         let mut problems: Vec<Problem> = errors.iter().map(syntax_problem).collect();
         problems.extend(misfits.into_iter().map(|(path, message)| Problem::at(path, message)));
-        let mut document =
-            Self { source: Arc::new(source), root: Node::empty_table(), secret_spans: Vec::new(), secret_values: Vec::new(), unresolved: Vec::new() };
+        let mut document = Self {
+            source: Arc::new(source),
+            root: Node::empty_table(),
+            secret_spans: Vec::new(),
+            secret_values: Vec::new(),
+            unresolved: Vec::new(),
+        };
         document.resolve(&mut root, &KeyPath::default(), false, env);
         document.root = root;
         problems.extend(document.unresolved.iter().cloned());
@@ -103,11 +108,15 @@ impl Document {
 
     /// The line with every secret in it replaced by stars of the same width.
     fn masked_line(&self, number: usize) -> String {
-        let line = self.source.line(number);
-        let start = line.as_ptr() as usize - self.source.text.as_ptr() as usize;
-        line.char_indices()
-            .map(|(at, c)| if self.secret_spans.iter().any(|span| span.contains(&(start + at))) { '*' } else { c })
-            .collect()
+        let (start, line) = self.source.line(number);
+        let known = |at: usize| self.secret_spans.iter().any(|span| span.contains(&(start + at)));
+        // Where the syntax is broken nothing is known of the line's values: what follows a secret's key is one.
+        let suspect = match (0..line.len()).any(known) {
+            true => line.len(),
+            false => after_secret_key(line).unwrap_or(line.len()),
+        };
+        let hidden = |at: usize, c: char| known(at) || (at >= suspect && !c.is_whitespace());
+        line.char_indices().map(|(at, c)| if hidden(at, c) { '*' } else { c }).collect()
     }
 
     fn mask(&self, message: &str) -> String {
@@ -143,14 +152,28 @@ impl Document {
         }
     }
 
-    /// Notes the string at `span` as secret: what stands between its quotes.
+    /// Notes the string at `span` as secret: what stands between its quotes. A broken string may lack the closing ones.
     fn hide(&mut self, span: Range<usize>) {
         let quoted = self.source.text.get(span.clone()).unwrap_or_default();
-        let quotes = quoted.len() - quoted.trim_start_matches(['"', '\'']).len();
-        if span.len() > 2 * quotes {
-            self.secret_spans.push(span.start + quotes..span.end - quotes);
+        let opening = quoted.len() - quoted.trim_start_matches(['"', '\'']).len();
+        let closing = if quoted.len() > opening && quoted.ends_with(['"', '\'']) { opening } else { 0 };
+        if quoted.len() > opening + closing {
+            self.secret_spans.push(span.start + opening..span.end - closing);
         }
     }
+}
+
+/// Where in a line the value of a secret's key begins, if it is written in it (and not referred to).
+fn after_secret_key(line: &str) -> Option<usize> {
+    let is_secret = |equals: usize| {
+        let key = line[..equals].trim_end().trim_end_matches(['"', '\'']);
+        SECRET_KEYS.iter().any(|secret| {
+            let before = key.strip_suffix(secret);
+            before.is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'))
+        })
+    };
+    let equals = line.match_indices('=').map(|(at, _)| at).find(|at| is_secret(*at))?;
+    (!line[equals..].contains("${")).then_some(equals + 1)
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

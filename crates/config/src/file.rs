@@ -50,7 +50,9 @@ impl TryFrom<String> for Address {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let parsed = text.parse();
-        parsed.map(Self).map_err(|_| format!("`{text}` is no address to listen on; write one with its port, such as \"127.0.0.1:8000\""))
+        parsed
+            .map(Self)
+            .map_err(|_| format!("`{text}` is no address to listen on; write one with its port, such as \"127.0.0.1:8000\""))
     }
 }
 

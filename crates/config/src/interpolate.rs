@@ -74,7 +74,9 @@ fn resolve(reference: &str, env: &dyn Environment) -> Result<Value, String> {
         None => (reference, None),
     };
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(format!("`${{{reference}}}` names no variable; write `${{NAME}}`, `${{NAME:-default}}` or `${{file:/path}}`"));
+        return Err(format!(
+            "`${{{reference}}}` names no variable; write `${{NAME}}`, `${{NAME:-default}}` or `${{file:/path}}`"
+        ));
     }
     match (env.variable(name).filter(|value| default.is_none() || !value.is_empty()), default) {
         (Some(text), _) => Ok(Value { text, secret: true }),

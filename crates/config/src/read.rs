@@ -89,8 +89,12 @@ fn is_consequence(mistake: &Mistake, path: &KeyPath, problems: &[Problem]) -> bo
 fn explain(path: &KeyPath, mistake: Mistake) -> Problem {
     let path = path.join(&mistake.path);
     match mistake.kind {
-        Kind::UnknownKey { key, known } => Problem::at_key(path, format!("unknown key \"{key}\"")).help(one_of(&key, known.iter().copied())),
-        Kind::UnknownValue { value, known } => Problem::at(path, format!("unknown value \"{value}\"")).help(one_of(&value, known.iter().copied())),
+        Kind::UnknownKey { key, known } => {
+            Problem::at_key(path, format!("unknown key \"{key}\"")).help(one_of(&key, known.iter().copied()))
+        }
+        Kind::UnknownValue { value, known } => {
+            Problem::at(path, format!("unknown value \"{value}\"")).help(one_of(&value, known.iter().copied()))
+        }
         Kind::Missing { key } => Problem::at(path, format!("required field missing: {key}")),
         Kind::Other(message) => Problem::at(path, plain(message)),
     }
@@ -154,7 +158,12 @@ mod tests {
         check("limit = [3]\nwindow_size = [60]", &[]);
         check(
             "limt = [3]\nlimit = [1, \"two\", \"three\"]\nhide = 1\nwindow_size = [60]",
-            &[("limt", "did you mean \"limit\"?"), ("limit[1]", "expected a whole number"), ("limit[2]", "\"three\""), ("hide", "expected true or false")],
+            &[
+                ("limt", "did you mean \"limit\"?"),
+                ("limit[1]", "expected a whole number"),
+                ("limit[2]", "\"three\""),
+                ("hide", "expected true or false"),
+            ],
         );
         check("limit = [3]", &[("", "required field missing: window_size")]);
         check("limit = 3\nwindow_size = [1]", &[("limit", "expected a list")]);

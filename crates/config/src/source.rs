@@ -33,9 +33,16 @@ impl Source {
         Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 
-    /// The text of a line, without its end.
-    pub fn line(&self, line: usize) -> &str {
-        self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default()
+    /// Where a line begins, and its text without its end; past the last line there is nothing.
+    pub fn line(&self, line: usize) -> (usize, &str) {
+        let mut start = 0;
+        for (number, text) in self.text.split_inclusive('\n').enumerate() {
+            if number + 1 == line {
+                return (start, text.trim_end_matches(['\n', '\r']));
+            }
+            start += text.len();
+        }
+        (start, "")
     }
 
     fn before(&self, offset: usize) -> &str {
@@ -58,6 +65,7 @@ mod tests {
         assert_eq!(source.position(3), Position { line: 1, column: 3 });
         assert_eq!(source.position(7), Position { line: 2, column: 1 });
         assert_eq!(source.position(99), Position { line: 2, column: 7 });
-        assert_eq!(source.line(2), "bb = 2");
+        assert_eq!(source.line(2), (7, "bb = 2"));
+        assert_eq!(source.line(3), (13, ""));
     }
 }

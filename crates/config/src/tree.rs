@@ -145,7 +145,11 @@ fn convert(value: &DeValue<'_>, path: &KeyPath, misfits: &mut Vec<(KeyPath, &'st
         DeValue::Boolean(on) => Value::Boolean(*on),
         DeValue::Datetime(time) => Value::Text(time.to_string()),
         DeValue::Array(items) => Value::Array(
-            items.iter().enumerate().map(|(at, item)| Node { span: item.span(), value: convert(item.get_ref(), &path.index(at), misfits) }).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| Node { span: item.span(), value: convert(item.get_ref(), &path.index(at), misfits) })
+                .collect(),
         ),
         DeValue::Table(table) => convert_table(table, path, misfits),
     }

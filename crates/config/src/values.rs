@@ -34,7 +34,9 @@ impl<'de> Deserialize<'de> for Millis {
             }
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Millis, E> {
                 parse_duration(value).ok_or_else(|| {
-                    E::custom(format!("`{value}` is no duration; write milliseconds, or a number with ms, s, m, h or d, such as \"2s\""))
+                    E::custom(format!(
+                        "`{value}` is no duration; write milliseconds, or a number with ms, s, m, h or d, such as \"2s\""
+                    ))
                 })
             }
         }
@@ -80,7 +82,8 @@ pub struct HttpUrl(pub Url);
 impl TryFrom<String> for HttpUrl {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let url = Url::parse(&text).map_err(|error| format!("invalid url: {error}; write one such as \"http://127.0.0.1:8080/path\""))?;
+        let url = Url::parse(&text)
+            .map_err(|error| format!("invalid url: {error}; write one such as \"http://127.0.0.1:8080/path\""))?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self(url)),
             scheme => Err(format!("invalid url: the scheme `{scheme}` is not served; write http or https")),

@@ -16,7 +16,15 @@ fn main() {
 
 fn event(service: &Arc<Entity>) -> RateLimitExceeded {
     let ip = IpAddr::from([127, 0, 0, 1]);
-    RateLimitExceeded { consumer: None, ip, service: Some(service.clone()), route: Some(service.clone()), rate: 4, limit: 3, window: Window(60) }
+    RateLimitExceeded {
+        consumer: None,
+        ip,
+        service: Some(service.clone()),
+        route: Some(service.clone()),
+        rate: 4,
+        limit: 3,
+        window: Window(60),
+    }
 }
 
 fn service() -> Arc<Entity> {

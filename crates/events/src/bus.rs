@@ -167,7 +167,15 @@ mod tests {
     use std::net::IpAddr;
 
     fn exceeded(ip: u32) -> RateLimitExceeded {
-        RateLimitExceeded { consumer: None, ip: IpAddr::from(ip.to_be_bytes()), service: None, route: None, rate: 4, limit: 3, window: Window(60) }
+        RateLimitExceeded {
+            consumer: None,
+            ip: IpAddr::from(ip.to_be_bytes()),
+            service: None,
+            route: None,
+            rate: 4,
+            limit: 3,
+            window: Window(60),
+        }
     }
 
     fn bus(capacity: usize) -> Arc<Bus> {
@@ -196,9 +204,13 @@ mod tests {
         for ip in [1, 1, 1, 2, 1, 2] {
             emitter.emit(|| exceeded(ip));
         }
-        let mut counts: Vec<(u64, String)> = collected(&bus).iter().map(|o| (o.count, o.event.data()["ip"].to_string())).collect();
+        let mut counts: Vec<(u64, String)> =
+            collected(&bus).iter().map(|o| (o.count, o.event.data()["ip"].to_string())).collect();
         counts.sort();
-        assert_eq!(counts, [(1, "\"0.0.0.1\"".into()), (1, "\"0.0.0.1\"".into()), (2, "\"0.0.0.1\"".into()), (2, "\"0.0.0.2\"".into())]);
+        assert_eq!(
+            counts,
+            [(1, "\"0.0.0.1\"".into()), (1, "\"0.0.0.1\"".into()), (2, "\"0.0.0.1\"".into()), (2, "\"0.0.0.2\"".into())]
+        );
         assert!(collected(&bus).is_empty());
     }
 

@@ -20,7 +20,9 @@ pub fn check_credentials(config: &Config) -> Vec<Problem> {
         match (kind.check)(&entry.block) {
             Ok(unique) => {
                 if let Some(first) = taken.insert((&entry.plugin, unique), entry.block.path()) {
-                    problems.push(entry.block.problem(format!("this credential is that of {first} already")).help("credentials are unique"));
+                    problems.push(
+                        entry.block.problem(format!("this credential is that of {first} already")).help("credentials are unique"),
+                    );
                 }
             }
             Err(found) => problems.extend(found),
@@ -33,6 +35,9 @@ pub fn check_credentials(config: &Config) -> Vec<Problem> {
 fn unknown(path: &KeyPath, plugin: &str) -> Problem {
     let mut key = path.clone();
     key.0.pop();
-    let known = ["id", "custom_id", "tags", "plugins"].into_iter().chain(PLUGINS.iter().filter(|kind| kind.credential.is_some()).map(|kind| kind.name));
-    Problem::at_key(key, format!("unknown key \"{plugin}\": neither a consumer's own nor a plugin with credentials")).help(one_of(plugin, known))
+    let known = ["id", "custom_id", "tags", "plugins"]
+        .into_iter()
+        .chain(PLUGINS.iter().filter(|kind| kind.credential.is_some()).map(|kind| kind.name));
+    Problem::at_key(key, format!("unknown key \"{plugin}\": neither a consumer's own nor a plugin with credentials"))
+        .help(one_of(plugin, known))
 }

@@ -265,7 +265,10 @@ mod tests {
         check("[plugins.key-auth]\nkey_names = [\"a b\"]", "`a b` is no header name");
         check("[plugins.key-auth]\nkey_in_header = false\nkey_in_query = false", "no key can be found");
         check("[plugins.key-auth]\nanonymous = \"Joe\"", "not available yet");
-        check("[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"x\" }]\n[consumers.B]\nkey-auth = [{ key = \"x\" }]", "already");
+        check(
+            "[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"x\" }]\n[consumers.B]\nkey-auth = [{ key = \"x\" }]",
+            "already",
+        );
         check("[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"\" }]", "must not be empty");
         check("[plugins.key-auth]\n[consumers.A]\nhmac-auth = [{ key = \"x\" }]", "hmac-auth");
     }

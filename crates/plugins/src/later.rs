@@ -7,9 +7,8 @@ pub(crate) fn explain(problems: Vec<Problem>, block: &Block, later: &[&str]) -> 
     problems
         .into_iter()
         .map(|problem| match later.iter().find(|key| problem.path.below(block.path()) == Some(KeyPath::of([**key]))) {
-            Some(key) => {
-                Problem::at_key(problem.path, format!("`{key}` is an option of Kong that is not available yet")).help("take it out")
-            }
+            Some(key) => Problem::at_key(problem.path, format!("`{key}` is an option of Kong that is not available yet"))
+                .help("take it out"),
             None => problem,
         })
         .collect()

@@ -4,8 +4,8 @@
 
 mod build;
 mod client;
-mod cx;
 mod credentials;
+mod cx;
 mod key_auth;
 mod later;
 mod limiters;

@@ -84,7 +84,8 @@ mod tests {
     fn the_same_limiter_is_found_again_and_a_changed_one_is_new() {
         let limiters = Limiters::default();
         let sliding = algorithm("sliding").expect("it is registered");
-        let get = |owner, limit| limiters.get(owner, sliding, &Quota::new(limit, Duration::from_secs(60))).expect("a sound quota");
+        let get =
+            |owner, limit| limiters.get(owner, sliding, &Quota::new(limit, Duration::from_secs(60))).expect("a sound quota");
         let first = get("a", 3);
         let same = |other: &Arc<dyn Limiter>| Arc::ptr_eq(&first, other);
         assert!(same(&get("a", 3)));

@@ -20,8 +20,8 @@ use crate::cx::Cx;
 use crate::plugin::{BuildCx, Configured, Flow, Phases, Plugin};
 use crate::reply::{Body, Reply};
 
-pub use options::Options;
 use options::Identifier;
+pub use options::Options;
 
 /// The plugin.
 pub struct RateLimitingAdvanced {
@@ -98,7 +98,8 @@ impl Plugin for RateLimitingAdvanced {
 impl RateLimitingAdvanced {
     fn refuse(&self, decision: Decision) -> Reply {
         let jitter = if self.refusal.jitter_max > 0 { fastrand::u64(0..=self.refusal.jitter_max) } else { 0 };
-        let mut reply = Reply { status: self.refusal.status, headers: Default::default(), body: Body::Json(self.refusal.body.clone()) };
+        let mut reply =
+            Reply { status: self.refusal.status, headers: Default::default(), body: Body::Json(self.refusal.body.clone()) };
         if self.headers.is_some() {
             reply.headers.push(headers::retry_after(headers::seconds(decision.retry_after) + jitter));
         }

@@ -1,5 +1,9 @@
 use async_trait::async_trait;
-use pingora_core::{Result, server::{Server, configuration::ServerConf}, upstreams::peer::HttpPeer};
+use pingora_core::{
+    Result,
+    server::{Server, configuration::ServerConf},
+    upstreams::peer::HttpPeer,
+};
 use pingora_proxy::{ProxyHttp, Session};
 #[global_allocator]
 static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,7 +28,12 @@ impl ProxyHttp for P {
     }
 }
 fn main() {
-    let conf = ServerConf { threads: 1, work_stealing: std::env::var("STEAL").is_ok(), upstream_keepalive_pool_size: 1024, ..Default::default() };
+    let conf = ServerConf {
+        threads: 1,
+        work_stealing: std::env::var("STEAL").is_ok(),
+        upstream_keepalive_pool_size: 1024,
+        ..Default::default()
+    };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut p = pingora_proxy::http_proxy_service(&server.configuration, P);

@@ -34,8 +34,7 @@ impl Chain {
                 best.insert(one.kind.name, (weight, one));
             }
         }
-        let mut steps: Vec<Step> =
-            best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
+        let mut steps: Vec<Step> = best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
         steps.sort_by_key(|step| std::cmp::Reverse(step.kind.priority));
         Self { steps }
     }

@@ -7,12 +7,14 @@ use sluice_plugins::Reply;
 /// The answer for an error; none if there is nobody left to answer.
 pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
     use ErrorType::{
-        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, HTTPStatus, InvalidHTTPHeader, ReadError,
-        ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, HTTPStatus, InvalidHTTPHeader,
+        ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
     };
     let (status, message) = match (error.esource(), error.etype()) {
         (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
-        (_, HTTPStatus(code)) => (StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "An unexpected error occurred"),
+        (_, HTTPStatus(code)) => {
+            (StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "An unexpected error occurred")
+        }
         (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout) => {
             (StatusCode::GATEWAY_TIMEOUT, "The upstream server is timing out")
         }

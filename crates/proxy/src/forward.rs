@@ -1,11 +1,17 @@
 //! What the upstream is told: its path, its Host, and who asks (Kong's X-Forwarded-* headers).
+//!
+//! Header names go to the upstream in lower case (those of RFC 9110 as it writes them): names have no case, and keeping
+//! the client's would make each header that is added here three times as dear.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue, VIA};
-use pingora_core::Result;
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Uri};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use sluice_plugins::UpstreamRequest;
@@ -13,83 +19,101 @@ use sluice_plugins::UpstreamRequest;
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
 
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How many headers are added at most, so that the map grows once.
+const ADDED: usize = 12;
+
 /// Rewrites the request for the upstream.
-pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
-    let Some(route) = ctx.route.map(|at| &ctx.snapshot.routes[at]) else { return Ok(()) };
+pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &mut Ctx) -> Result<()> {
+    let snapshot = ctx.snapshot.clone();
+    let Some(route) = ctx.route.map(|at| &snapshot.routes[at]) else { return Ok(()) };
     let Some(service) = &route.service else { return Ok(()) };
-    request.set_raw_path(ctx.target.as_bytes())?;
+    let mut parts = take(request);
+    parts.uri = target(std::mem::take(&mut ctx.target))?;
+    let headers = &mut parts.headers;
+    headers.reserve(ADDED);
     let peer = peer_ip(session).unwrap_or(ctx.client_ip);
-    let trusted = is_trusted(peer, &ctx.snapshot.trusted_proxies);
-    tell_who_asks(session, request, ctx, peer, trusted)?;
+    let trusted = is_trusted(peer, &snapshot.trusted_proxies);
+    tell_who_asks(session, headers, ctx, (peer, trusted))?;
     if !route.preserve_host {
-        request.insert_header(HOST, service.authority.clone())?;
+        headers.insert(HOST, service.authority.clone());
     }
-    append(request, "Via", &VIA, "1.1 sluice")?;
-    request.insert_header("X-Request-Id", ctx.id.header())?;
-    if !route.chain.is_empty() || !ctx.snapshot.consumers.is_empty() {
-        route.chain.on_upstream_request(&ctx.snapshot.consumers, &ctx.memory, &mut Editor(request));
+    append(headers, &VIA, "1.1 sluice")?;
+    headers.insert(&REQUEST_ID, ctx.id.header());
+    if !route.chain.is_empty() || !snapshot.consumers.is_empty() {
+        route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, &mut Editor(&mut parts));
     }
+    *request = RequestHeader::from(parts);
     Ok(())
 }
 
-fn tell_who_asks(session: &Session, request: &mut RequestHeader, ctx: &Ctx, peer: IpAddr, trusted: bool) -> Result<()> {
-    static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-    let mut hop = String::with_capacity(40);
-    let _ = write!(hop, "{peer}");
-    if trusted {
-        append(request, "X-Forwarded-For", &FORWARDED_FOR, &hop)?;
-    } else {
-        request.insert_header("X-Forwarded-For", text(&hop)?)?;
-    }
-    let client = if ctx.client_ip == peer { text(&hop)? } else { text(&ctx.client_ip.to_string())? };
-    request.insert_header("X-Real-IP", client)?;
-    let said = session.req_header();
-    let host = said.headers.get(HOST).cloned();
-    let port = session.server_addr().and_then(|addr| addr.as_inet()).map_or(0, std::net::SocketAddr::port);
-    let path = said.uri.path();
-    set(request, trusted, "X-Forwarded-Proto", || Some(HeaderValue::from_static("http")))?;
-    set(request, trusted, "X-Forwarded-Host", || host)?;
-    set(request, trusted, "X-Forwarded-Port", || Some(HeaderValue::from(port)))?;
-    set(request, trusted, "X-Forwarded-Path", || HeaderValue::from_str(path).ok())?;
-    let prefix = (ctx.stripped > 1).then(|| path.get(..ctx.stripped).and_then(|prefix| HeaderValue::from_str(prefix).ok())).flatten();
-    set(request, trusted, "X-Forwarded-Prefix", || prefix)
+/// The request's parts; what is left behind is put back whole by the caller.
+fn take(request: &mut RequestHeader) -> Parts {
+    let nothing = RequestHeader::from(Request::new(()).into_parts().0);
+    Parts::from(std::mem::replace(request, nothing))
 }
 
-/// Sets the header, unless a trusted proxy did already; what a stranger sent under this name goes.
-fn set(request: &mut RequestHeader, trusted: bool, name: &'static str, value: impl FnOnce() -> Option<HeaderValue>) -> Result<()> {
-    if trusted && request.headers.contains_key(name) {
-        return Ok(());
+fn target(target: String) -> Result<Uri> {
+    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(target)).map(Uri::from);
+    parsed.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the path for the upstream", error))
+}
+
+fn tell_who_asks(session: &Session, headers: &mut HeaderMap, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
+    let mut hop = String::with_capacity(40);
+    let _ = write!(hop, "{peer}");
+    let hop_value = text(&hop)?;
+    let client = if ctx.client_ip == peer { hop_value.clone() } else { text(&ctx.client_ip.to_string())? };
+    headers.insert(&REAL_IP, client);
+    if trusted {
+        append(headers, &FORWARDED_FOR, &hop)?;
+    } else {
+        headers.insert(&FORWARDED_FOR, hop_value);
     }
-    match value() {
-        Some(value) => request.insert_header(name, value),
-        None => {
-            request.remove_header(name);
-            Ok(())
-        }
-    }
+    let said = session.req_header();
+    let path = said.uri.path();
+    let port = session.server_addr().and_then(|addr| addr.as_inet()).map_or(0, std::net::SocketAddr::port);
+    let prefix = (ctx.stripped > 1).then(|| path.get(..ctx.stripped).and_then(|prefix| HeaderValue::from_str(prefix).ok()));
+    let mut set = |name: &'static HeaderName, value: Option<HeaderValue>| match value {
+        // What a trusted proxy said already stands; what a stranger said under this name does not.
+        _ if trusted && headers.contains_key(name) => {}
+        Some(value) => drop(headers.insert(name, value)),
+        None => drop(headers.remove(name)),
+    };
+    set(&FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
+    set(&FORWARDED_HOST, said.headers.get(HOST).cloned());
+    set(&FORWARDED_PORT, Some(HeaderValue::from(port)));
+    set(&FORWARDED_PATH, HeaderValue::from_str(path).ok());
+    set(&FORWARDED_PREFIX, prefix.flatten());
+    Ok(())
 }
 
 /// Adds `value` to the list that the header is, in one line.
-fn append(request: &mut RequestHeader, name: &'static str, key: &HeaderName, value: &str) -> Result<()> {
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result<()> {
     let mut list = Vec::new();
-    for line in request.headers.get_all(key) {
+    for line in headers.get_all(name) {
         list.extend_from_slice(line.as_bytes());
         list.extend_from_slice(b", ");
     }
-    if list.is_empty() {
-        return request.insert_header(name, text(value)?);
-    }
     list.extend_from_slice(value.as_bytes());
-    let joined = HeaderValue::from_maybe_shared(Bytes::from(list));
-    request.insert_header(name, joined.map_err(|_| unfit())?)
+    let joined = HeaderValue::from_maybe_shared(Bytes::from(list)).map_err(|_| unfit())?;
+    headers.insert(name, joined);
+    Ok(())
 }
 
 fn text(text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|_| unfit())
 }
 
-fn unfit() -> Box<pingora_core::Error> {
-    pingora_core::Error::explain(pingora_core::ErrorType::InvalidHTTPHeader, "no header can hold what the upstream is to be told")
+fn unfit() -> Box<Error> {
+    Error::explain(ErrorType::InvalidHTTPHeader, "no header can hold what the upstream is to be told")
 }
 
 /// The address at the other end of the connection.
@@ -97,17 +121,15 @@ pub(crate) fn peer_ip(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|addr| addr.as_inet()).map(|addr| addr.ip().to_canonical())
 }
 
-struct Editor<'a>(&'a mut RequestHeader);
+struct Editor<'a>(&'a mut Parts);
 
 impl UpstreamRequest for Editor<'_> {
     fn set_header(&mut self, name: &HeaderName, value: HeaderValue) {
-        if let Err(error) = self.0.insert_header(title_case(name), value) {
-            tracing::warn!(header = %name, %error, "a header for the upstream could not be set");
-        }
+        self.0.headers.insert(name, value);
     }
 
     fn remove_header(&mut self, name: &HeaderName) {
-        self.0.remove_header(name);
+        self.0.headers.remove(name);
     }
 
     fn remove_query(&mut self, name: &str) {
@@ -117,24 +139,11 @@ impl UpstreamRequest for Editor<'_> {
             return;
         }
         let kept: Vec<&str> = query.split('&').filter(|pair| !named(pair)).collect();
-        let mut target = self.0.uri.path().to_owned();
-        if !kept.is_empty() {
-            target.push('?');
-            target.push_str(&kept.join("&"));
-        }
-        if let Err(error) = self.0.set_raw_path(target.as_bytes()) {
-            tracing::warn!(%error, "an argument could not be taken out of the query");
+        let question = if kept.is_empty() { "" } else { "?" };
+        let without = format!("{}{question}{}", self.0.uri.path(), kept.join("&"));
+        match target(without) {
+            Ok(uri) => self.0.uri = uri,
+            Err(error) => tracing::warn!(%error, "an argument could not be taken out of the query"),
         }
     }
-}
-
-/// `x-consumer-id` as `X-Consumer-Id`.
-fn title_case(name: &HeaderName) -> String {
-    let mut upper = true;
-    let titled = name.as_str().chars().map(|c| {
-        let titled = if upper { c.to_ascii_uppercase() } else { c };
-        upper = c == '-';
-        titled
-    });
-    titled.collect()
 }

@@ -125,7 +125,8 @@ fn entries_of(position: usize, route: &Route) -> Vec<Entry> {
     let prefixes: Vec<Option<String>> =
         if route.paths.is_empty() { vec![None] } else { route.paths.iter().cloned().map(Some).collect() };
     let methods: Vec<Method> = route.methods.iter().filter_map(|method| method.parse().ok()).collect();
-    let conditions = usize::from(!route.hosts.is_empty()) + usize::from(!route.paths.is_empty()) + usize::from(!methods.is_empty());
+    let conditions =
+        usize::from(!route.hosts.is_empty()) + usize::from(!route.paths.is_empty()) + usize::from(!methods.is_empty());
     let entry = |hosts: &Hosts, prefix: &Option<String>| Entry {
         route: position,
         prefix: prefix.clone(),
@@ -210,10 +211,15 @@ mod tests {
     fn reference(routes: &[Route], host: &str, path: &str, method: &Method) -> Option<(usize, usize)> {
         let mut best: Option<((usize, bool, usize, std::cmp::Reverse<usize>), (usize, usize))> = None;
         for (position, route) in routes.iter().enumerate() {
-            let kinds = [route.hosts.is_empty(), route.paths.is_empty(), route.methods.is_empty()].iter().filter(|empty| !**empty).count();
+            let kinds = [route.hosts.is_empty(), route.paths.is_empty(), route.methods.is_empty()]
+                .iter()
+                .filter(|empty| !**empty)
+                .count();
             let plain = route.hosts.iter().any(|pattern| pattern == host);
             let wild = route.hosts.iter().any(|pattern| pattern.contains('*') && matches_wildcard(pattern, host));
-            if !(route.hosts.is_empty() || plain || wild) || !(route.methods.is_empty() || route.methods.iter().any(|m| m == method.as_str())) {
+            if !(route.hosts.is_empty() || plain || wild)
+                || !(route.methods.is_empty() || route.methods.iter().any(|m| m == method.as_str()))
+            {
                 continue;
             }
             let prefixes = if route.paths.is_empty() { vec![String::new()] } else { route.paths.clone() };

@@ -72,7 +72,8 @@ impl Gateway {
                 return Err(reply);
             }
         }
-        let service = service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
+        let service =
+            service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
         ctx.stripped = if route.strip_path { found.prefix } else { 0 };
         ctx.target = upstream_path(service.path.as_deref(), &path, route.strip_path, found.prefix);
         if let Some(query) = request.uri.query() {
@@ -85,7 +86,8 @@ impl Gateway {
 
 /// The host that a request is for, in lower case and without its port.
 fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
-    let said = request.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| request.uri.authority().map(|a| a.as_str()));
+    let said =
+        request.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| request.uri.authority().map(|a| a.as_str()));
     let said = said.unwrap_or_default();
     let host = match said.rsplit_once(':') {
         // The colons of an IPv6 address stand between brackets.

@@ -51,7 +51,9 @@ impl Snapshot {
     pub fn build(config: &Config, plugins: &[Built]) -> Self {
         let services: HashMap<&str, Arc<ServiceView>> =
             config.services.iter().map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service)))).collect();
-        let off = |route: &Route| route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled));
+        let off = |route: &Route| {
+            route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled))
+        };
         let served = config.routes.iter().enumerate().filter(|(_, route)| !off(route));
         let consumers = config.consumers.iter().map(|consumer| {
             let own = |scope: &Scope| matches!(scope, Scope::Consumer(name) if *name == consumer.username).then_some(0);

@@ -56,7 +56,11 @@ impl EventType for Rejected {
     const UNIQUE: &'static [&'static str] = &["problems"];
 
     fn sample() -> Self {
-        Self { version: 1, origin: "file", problems: vec!["gateway.toml:4:11 routes.demo.service: there is no service \"dmeo\"".into()] }
+        Self {
+            version: 1,
+            origin: "file",
+            problems: vec!["gateway.toml:4:11 routes.demo.service: there is no service \"dmeo\"".into()],
+        }
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {

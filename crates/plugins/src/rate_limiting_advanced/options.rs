@@ -111,11 +111,16 @@ impl Options {
         let policy = self.policy(cx, &mut problems);
         let header_name = self.header_name(cx, &mut problems);
         match (self.identifier, &self.path) {
-            (Identifier::Path, None) => problems.push(cx.block.problem("required field missing: path").help("`identifier = \"path\"` counts one path")),
-            (Identifier::Path, Some(path)) if !path.starts_with('/') => problems.push(cx.block.problem_at("path", "should start with: /")),
+            (Identifier::Path, None) => {
+                problems.push(cx.block.problem("required field missing: path").help("`identifier = \"path\"` counts one path"))
+            }
+            (Identifier::Path, Some(path)) if !path.starts_with('/') => {
+                problems.push(cx.block.problem_at("path", "should start with: /"))
+            }
             _ => {}
         }
-        let status = StatusCode::from_u16(self.error_code).ok().filter(|status| status.is_client_error() || status.is_server_error());
+        let status =
+            StatusCode::from_u16(self.error_code).ok().filter(|status| status.is_client_error() || status.is_server_error());
         if status.is_none() {
             problems.push(cx.block.problem_at("error_code", "must be a status between 400 and 599"));
         }
@@ -149,7 +154,11 @@ impl Options {
         let algorithm = algorithm(name).expect("every window type is an algorithm");
         let mut limiters = Vec::new();
         for (index, (limit, window)) in self.limit.iter().zip(&self.window_size).enumerate() {
-            let quota = Quota { charge_rejected: !self.disable_penalty, burst: self.burst, ..Quota::new(*limit, Duration::from_secs(*window)) };
+            let quota = Quota {
+                charge_rejected: !self.disable_penalty,
+                burst: self.burst,
+                ..Quota::new(*limit, Duration::from_secs(*window))
+            };
             let owner = format!("{}#{index}", cx.block.path());
             match cx.limiters.get(&owner, algorithm, &quota) {
                 Ok(limiter) => limiters.push(limiter),
@@ -163,7 +172,11 @@ impl Options {
         let name = match (&self.header_name, self.identifier) {
             (Some(name), _) => name,
             (None, Identifier::Header) => {
-                problems.push(cx.block.problem("required field missing: header_name").help("`identifier = \"header\"` counts by one header"));
+                problems.push(
+                    cx.block
+                        .problem("required field missing: header_name")
+                        .help("`identifier = \"header\"` counts by one header"),
+                );
                 return None;
             }
             (None, _) => return None,

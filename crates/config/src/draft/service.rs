@@ -1,0 +1,77 @@
+//! Reads `[services.NAME]`: by its `url`, or by its parts.
+
+use super::{At, Reader, id_of};
+use crate::diagnostics::Problem;
+use crate::entities::{Protocol, Scope, Service, Stamps};
+use crate::file::ServiceTable;
+use crate::key_path::KeyPath;
+
+impl Reader {
+    pub(super) fn service(&mut self, mut at: At<'_>) -> Option<Service> {
+        let scope = Scope::Service(at.name.to_owned());
+        self.take_plugins(&mut at, &scope);
+        let table: ServiceTable = self.take(&at.path, &at.node)?;
+        let place = self.place_of(&table, &at.path)?;
+        Some(Service {
+            id: id_of(table.id, "services", at.name),
+            name: at.name.to_owned(),
+            protocol: place.protocol,
+            host: place.host,
+            port: place.port,
+            path: place.path,
+            retries: table.retries,
+            connect_timeout: table.connect_timeout,
+            write_timeout: table.write_timeout,
+            read_timeout: table.read_timeout,
+            enabled: table.enabled,
+            tags: table.tags,
+            stamps: Stamps::default(),
+        })
+    }
+
+    fn place_of(&mut self, table: &ServiceTable, path: &KeyPath) -> Option<Place> {
+        let Some(url) = &table.url else {
+            let Some(host) = table.host.clone() else {
+                let problem = Problem::at(path.clone(), "required field missing: url");
+                self.add_of_whole(problem.help("write url = \"http://127.0.0.1:8080/path\", or `host` and `port`"));
+                return None;
+            };
+            let protocol = table.protocol.unwrap_or(Protocol::Http);
+            let port = table.port.unwrap_or(if protocol == Protocol::Https { 443 } else { 80 });
+            return Some(Place { protocol, host, port, path: table.path.clone().map(|path| path.0) });
+        };
+        let parts = [
+            ("protocol", table.protocol.is_some()),
+            ("host", table.host.is_some()),
+            ("port", table.port.is_some()),
+            ("path", table.path.is_some()),
+        ];
+        if let Some((key, _)) = parts.iter().find(|(_, written)| *written) {
+            self.problems.push(Problem::at(path.key(key), format!("`url` says the {key} already")).help("write one of the two"));
+        }
+        let url = &url.0;
+        for (what, written) in
+            [("a query", url.query().is_some()), ("a fragment", url.fragment().is_some()), ("a user", !url.username().is_empty())]
+        {
+            if written {
+                self.problems.push(Problem::at(path.key("url"), format!("the url of a service has no place for {what}")));
+            }
+        }
+        let protocol = if url.scheme() == "https" { Protocol::Https } else { Protocol::Http };
+        let host = url.host_str()?.to_owned();
+        Some(Place {
+            protocol,
+            host,
+            port: url.port_or_known_default()?,
+            path: (url.path() != "/").then(|| url.path().to_owned()),
+        })
+    }
+}
+
+/// Where a service is.
+struct Place {
+    protocol: Protocol,
+    host: String,
+    port: u16,
+    path: Option<String>,
+}

@@ -1,0 +1,66 @@
+//! Entities as Kong's Admin API and events show them.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::json;
+
+use crate::entities::{Consumer, Route, Service, Stamps};
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("protocol", &self.protocol)?;
+        map.serialize_entry("host", &self.host)?;
+        map.serialize_entry("port", &self.port)?;
+        map.serialize_entry("path", &self.path)?;
+        map.serialize_entry("retries", &self.retries)?;
+        map.serialize_entry("connect_timeout", &self.connect_timeout)?;
+        map.serialize_entry("write_timeout", &self.write_timeout)?;
+        map.serialize_entry("read_timeout", &self.read_timeout)?;
+        map.serialize_entry("enabled", &self.enabled)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Route {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("service", &self.service.as_ref().map(|(_, id)| json!({ "id": id })))?;
+        map.serialize_entry("protocols", &["http", "https"])?;
+        map.serialize_entry("hosts", &null_if_empty(&self.hosts))?;
+        map.serialize_entry("paths", &null_if_empty(&self.paths))?;
+        map.serialize_entry("methods", &null_if_empty(&self.methods))?;
+        map.serialize_entry("strip_path", &self.strip_path)?;
+        map.serialize_entry("preserve_host", &self.preserve_host)?;
+        map.serialize_entry("path_handling", "v0")?;
+        map.serialize_entry("regex_priority", &0)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Consumer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("username", &self.username)?;
+        map.serialize_entry("username_lower", &self.username.to_lowercase())?;
+        map.serialize_entry("custom_id", &self.custom_id)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+/// What all entities end with.
+fn tail<M: SerializeMap>(mut map: M, tags: &[String], stamps: Stamps) -> Result<M::Ok, M::Error> {
+    map.serialize_entry("tags", &null_if_empty(tags))?;
+    map.serialize_entry("created_at", &stamps.created_at)?;
+    map.serialize_entry("updated_at", &stamps.updated_at)?;
+    map.end()
+}
+
+fn null_if_empty(list: &[String]) -> Option<&[String]> {
+    (!list.is_empty()).then_some(list)
+}

@@ -1,0 +1,99 @@
+//! When an entity came and when it last changed: carried from one configuration to the next.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::entities::{Config, Consumer, EventHook, PluginEntry, Route, Service, Stamps};
+
+impl Config {
+    /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
+    pub fn stamp(&mut self, previous: Option<&Config>, now: u64) {
+        let old = previous.map(Config::fingerprints).unwrap_or_default();
+        let stamps = |id: Uuid, print: &Value| match old.get(&id) {
+            Some((stamps, same)) if same == print => *stamps,
+            Some((stamps, _)) => Stamps { updated_at: now, ..*stamps },
+            None => Stamps { created_at: now, updated_at: now },
+        };
+        for service in &mut self.services {
+            service.stamps = stamps(service.id, &service.fingerprint());
+        }
+        for route in &mut self.routes {
+            route.stamps = stamps(route.id, &route.fingerprint());
+        }
+        for consumer in &mut self.consumers {
+            consumer.stamps = stamps(consumer.id, &consumer.fingerprint());
+        }
+        for plugin in &mut self.plugins {
+            plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
+        }
+        for hook in &mut self.event_hooks {
+            hook.stamps = stamps(hook.id, &hook.fingerprint());
+        }
+    }
+
+    fn fingerprints(&self) -> HashMap<Uuid, (Stamps, Value)> {
+        let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        services.chain(routes).chain(consumers).chain(plugins).chain(hooks).collect()
+    }
+}
+
+/// What two versions of an entity are compared by: all but the times.
+impl Service {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Route {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Consumer {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl PluginEntry {
+    fn fingerprint(&self) -> Value {
+        json!([self.enabled, self.block.to_json()])
+    }
+}
+
+impl EventHook {
+    /// What two versions of a hook are compared by: all but the times. It holds secrets; it is not for showing.
+    pub fn fingerprint(&self) -> Value {
+        json!([
+            self.source,
+            self.event,
+            self.handler,
+            self.on_change,
+            self.snooze,
+            self.enabled,
+            self.timeout,
+            self.retry,
+            self.concurrency,
+            self.secrets,
+            self.tags,
+            self.config.to_json()
+        ])
+    }
+}
+
+fn untimed(entity: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(entity).expect("entities have string keys only");
+    if let Some(map) = value.as_object_mut() {
+        map.remove("created_at");
+        map.remove("updated_at");
+    }
+    value
+}
