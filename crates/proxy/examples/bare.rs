@@ -1,43 +1,52 @@
+//! A bare Pingora proxy: what the comparison in benches/ prices Sluice's own work against.
+//!
+//! It passes everything on to 127.0.0.1:9001, and refuses `/small`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use async_trait::async_trait;
-use pingora_core::{
-    Result,
-    server::{Server, configuration::ServerConf},
-    upstreams::peer::HttpPeer,
-};
+use bytes::Bytes;
+use pingora_core::Result;
+use pingora_core::server::Server;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_http::ResponseHeader;
 use pingora_proxy::{ProxyHttp, Session};
+
 #[global_allocator]
-static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
-struct P;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Bare;
+
 #[async_trait]
-impl ProxyHttp for P {
+impl ProxyHttp for Bare {
     type CTX = ();
+
     fn new_ctx(&self) {}
-    async fn upstream_peer(&self, _s: &mut Session, _c: &mut ()) -> Result<Box<HttpPeer>> {
+
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new("127.0.0.1:9001", false, String::new())))
     }
-    async fn request_filter(&self, s: &mut Session, _c: &mut ()) -> Result<bool> {
-        s.set_keepalive(Some(60));
-        if s.req_header().uri.path() == "/small" {
-            let mut h = pingora_http::ResponseHeader::build(429, Some(4))?;
-            h.insert_header("Content-Length", "3")?;
-            s.write_response_header(Box::new(h), false).await?;
-            s.write_response_body(Some(bytes::Bytes::from_static(b"no\n")), true).await?;
-            return Ok(true);
+
+    async fn request_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<bool> {
+        session.set_keepalive(Some(60));
+        if session.req_header().uri.path() != "/small" {
+            return Ok(false);
         }
-        Ok(false)
+        let mut head = ResponseHeader::build(429, Some(4))?;
+        head.insert_header("Content-Length", "3")?;
+        session.write_response_header(Box::new(head), false).await?;
+        session.write_response_body(Some(Bytes::from_static(b"no\n")), true).await?;
+        Ok(true)
     }
 }
+
 fn main() {
-    let conf = ServerConf {
-        threads: 1,
-        work_stealing: std::env::var("STEAL").is_ok(),
-        upstream_keepalive_pool_size: 1024,
-        ..Default::default()
-    };
+    let conf = ServerConf { threads: 1, work_stealing: false, upstream_keepalive_pool_size: 1024, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut p = pingora_proxy::http_proxy_service(&server.configuration, P);
-    p.add_tcp("127.0.0.1:8601");
-    server.add_service(p);
+    let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, Bare);
+    let port = std::env::args().nth(1).unwrap_or_else(|| "8601".into());
+    proxy.add_tcp(&format!("127.0.0.1:{port}"));
+    server.add_service(proxy);
     server.run_forever();
 }
