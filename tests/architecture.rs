@@ -32,9 +32,9 @@ fn without_tests(text: &str) -> &str {
 
 /// The files in which `word` stands, tests aside.
 fn files_with(word: &str) -> Vec<String> {
-    let all = sources("crates")
-        .into_iter()
-        .filter(|(path, _)| !path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches" | "examples"))));
+    let all = sources("crates").into_iter().filter(|(path, _)| {
+        !path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches" | "examples")))
+    });
     let mut files: Vec<String> =
         all.filter(|(_, text)| without_tests(text).contains(word)).map(|(path, _)| path.display().to_string()).collect();
     files.sort();

@@ -38,62 +38,23 @@ fn the_two_commands_of_the_article_register_hooks_that_fire() {
     let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(200)));
     let gateway = Gateway::start(&config(&upstream, ""));
     let hooks = format!("http://{}/event-hooks", gateway.admin);
-    let url = format!("config.url={}", receiver.url());
-    let token = "Kong-Admin-Token: kong";
+    let post = |data: &[&str]| {
+        let mut args = vec!["-sS", "-w", "\n%{http_code}", "-X", "POST", &hooks, "-H", "Kong-Admin-Token: kong"];
+        let both = ["source=rate-limiting-advanced", "event=rate-limit-exceeded"];
+        both.iter().chain(data).for_each(|one| args.extend(["--data", one]));
+        let answer = run("curl", &args);
+        let (entity, status) = answer.split_once('\n').unwrap();
+        assert_eq!(status, "201", "{entity}");
+        serde_json::from_str::<serde_json::Value>(entity).unwrap()
+    };
     let text = "config.payload.text=Rate limit exceeded by username '{{ consumer.username }}' on service '{{ service.name }}' (on server owned by ubuntu)";
-    let created = run(
-        "curl",
-        &[
-            "-sS",
-            "-w",
-            "\n%{http_code}",
-            "-X",
-            "POST",
-            &hooks,
-            "-H",
-            token,
-            "--data",
-            "source=rate-limiting-advanced",
-            "--data",
-            "event=rate-limit-exceeded",
-            "--data",
-            "handler=webhook-custom",
-            "--data",
-            "config.method=POST",
-            "--data",
-            "config.headers.content-type=application/json",
-            "--data",
-            text,
-            "--data",
-            &url,
-        ],
-    );
-    let (entity, status) = created.split_once('\n').unwrap();
-    assert_eq!(status, "201", "{entity}");
-    let entity: serde_json::Value = serde_json::from_str(entity).unwrap();
+    let url = format!("config.url={}", receiver.url());
+    let custom = ["handler=webhook-custom", "config.method=POST", "config.headers.content-type=application/json", text, &url];
+    let entity = post(&custom);
     assert_eq!(entity["handler"], "webhook-custom");
     assert_eq!(entity["config"]["headers"]["content-type"], "application/json");
     assert!(entity["id"].is_string() && entity["created_at"].is_u64() && entity["snooze"].is_null());
-    let log = run(
-        "curl",
-        &[
-            "-sS",
-            "-w",
-            "\n%{http_code}",
-            "-X",
-            "POST",
-            &hooks,
-            "-H",
-            token,
-            "--data",
-            "source=rate-limiting-advanced",
-            "--data",
-            "event=rate-limit-exceeded",
-            "--data",
-            "handler=log",
-        ],
-    );
-    assert!(log.ends_with("\n201"), "{log}");
+    assert_eq!(post(&["handler=log"])["config"], serde_json::json!({}));
 
     exceed(&gateway, "/joe", &[("apikey", "joe-key")], 1);
     let received = receiver.wait_for(1);

@@ -1,5 +1,7 @@
 //! A request in, an answer of the upstream or of the gateway out.
 
+use std::io::{Read, Write};
+
 use crate::harness::{Gateway, Request, Server, free_address, httpbin, raw, request};
 
 fn demo(upstream: &Server, more: &str) -> String {
@@ -126,6 +128,87 @@ fn no_spelling_of_a_path_walks_around_its_plugins() {
     }
     let absolute = format!("http://{}/demo", gateway.proxy);
     assert_eq!(gateway.get(&absolute, &[]).status, 401);
+}
+
+/// An upstream that answers the first request of a connection and hangs up at the second; it tells what it was asked.
+fn forgetful() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, tell) = (stream.unwrap(), tell.clone());
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                for answer in [&b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"[..], b""] {
+                    let read = stream.read(&mut request).unwrap_or(0);
+                    let line = String::from_utf8_lossy(&request[..read]).lines().next().unwrap_or_default().to_owned();
+                    if read == 0 || tell.send(line).is_err() || stream.write_all(answer).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_request_on_a_stale_connection_is_sent_again_whole_if_it_may_be() {
+    let (upstream, asked) = forgetful();
+    let gateway = Gateway::start(&format!(
+        "[services.demo]\nurl = \"http://{upstream}/base\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n"
+    ));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/demo/x?y=1", &[]).status, 200);
+    }
+    let lines: Vec<String> = asked.try_iter().collect();
+    assert!(lines.len() > 3, "some connection was stale: {lines:?}");
+    assert!(lines.iter().all(|line| line == "GET /base/x?y=1 HTTP/1.1"), "{lines:?}");
+    let post = Request { method: "POST", path: "/demo/x", headers: &[], body: "once" };
+    let statuses: Vec<u16> = (0..2).map(|_| request(gateway.proxy, &post).status).collect();
+    let posts = asked.try_iter().filter(|line| line.starts_with("POST")).count();
+    assert_eq!(posts, 2, "a POST is not sent twice: {statuses:?}");
+}
+
+#[test]
+fn a_websocket_goes_through_its_limits_and_then_both_ways() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).unwrap();
+        let asked = String::from_utf8_lossy(&buffer[..read]).to_ascii_lowercase();
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n").unwrap();
+        stream.read_exact(&mut buffer[..4]).unwrap();
+        stream.write_all(&buffer[..4]).unwrap();
+        asked
+    });
+    let limit = "[plugins.rate-limiting-advanced]\nlimit = [1]\nwindow_size = [31536000]\nwindow_type = \"fixed\"\n";
+    let gateway = Gateway::start(&format!(
+        "[services.demo]\nurl = \"http://{upstream}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/\"]\n{limit}"
+    ));
+    let upgrade = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let mut client = std::net::TcpStream::connect(gateway.proxy).unwrap();
+    client.write_all(upgrade.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("RateLimit-Remaining: 0"), "{answer}");
+    client.write_all(b"ping").unwrap();
+    let mut echo = [0; 4];
+    client.read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"ping");
+    assert!(served.join().unwrap().contains("upgrade: websocket"));
+    assert!(
+        raw(gateway.proxy, upgrade.replace("Connection: Upgrade", "Connection: Upgrade, close").as_bytes())
+            .starts_with("HTTP/1.1 429 ")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A bare Pingora proxy: what the comparison in benches/ prices Sluice's own work against.
 //!
-//! It passes everything on to 127.0.0.1:9001, and refuses `/small`.
+//! `bare PORT UPSTREAM-PORT` passes everything on, and refuses `/small`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use async_trait::async_trait;
@@ -15,7 +15,9 @@ use pingora_proxy::{ProxyHttp, Session};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-struct Bare;
+struct Bare {
+    upstream: String,
+}
 
 #[async_trait]
 impl ProxyHttp for Bare {
@@ -24,7 +26,7 @@ impl ProxyHttp for Bare {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new("127.0.0.1:9001", false, String::new())))
+        Ok(Box::new(HttpPeer::new(self.upstream.as_str(), false, String::new())))
     }
 
     async fn request_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<bool> {
@@ -44,9 +46,10 @@ fn main() {
     let conf = ServerConf { threads: 1, work_stealing: false, upstream_keepalive_pool_size: 1024, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, Bare);
-    let port = std::env::args().nth(1).unwrap_or_else(|| "8601".into());
-    proxy.add_tcp(&format!("127.0.0.1:{port}"));
+    let mut ports = std::env::args().skip(1).map(|port| format!("127.0.0.1:{port}"));
+    let (listen, upstream) = (ports.next().unwrap(), ports.next().unwrap());
+    let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, Bare { upstream });
+    proxy.add_tcp(&listen);
     server.add_service(proxy);
     server.run_forever();
 }

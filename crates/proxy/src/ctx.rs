@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use sluice_plugins::Memory;
 
 use crate::request_id::RequestId;
@@ -21,7 +22,7 @@ pub struct Ctx {
     /// The position of the route, once found.
     pub(crate) route: Option<usize>,
     /// The path and query that the upstream sees.
-    pub(crate) target: String,
+    pub(crate) target: Bytes,
     /// How long the part of the path is that was taken off.
     pub(crate) stripped: usize,
     /// How often connecting failed.

@@ -32,12 +32,12 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ADDED: usize = 12;
 
 /// Rewrites the request for the upstream.
-pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &mut Ctx) -> Result<()> {
-    let snapshot = ctx.snapshot.clone();
+pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    let snapshot = &ctx.snapshot;
     let Some(route) = ctx.route.map(|at| &snapshot.routes[at]) else { return Ok(()) };
     let Some(service) = &route.service else { return Ok(()) };
     let mut parts = take(request);
-    parts.uri = target(std::mem::take(&mut ctx.target))?;
+    parts.uri = target(ctx.target.clone())?;
     let headers = &mut parts.headers;
     headers.reserve(ADDED);
     let peer = peer_ip(session).unwrap_or(ctx.client_ip);
@@ -48,7 +48,7 @@ pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &mut 
     }
     append(headers, &VIA, "1.1 sluice")?;
     headers.insert(&REQUEST_ID, ctx.id.header());
-    if !route.chain.is_empty() || !snapshot.consumers.is_empty() {
+    if snapshot.has_plugins(route) {
         route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, &mut Editor(&mut parts));
     }
     *request = RequestHeader::from(parts);
@@ -61,8 +61,8 @@ fn take(request: &mut RequestHeader) -> Parts {
     Parts::from(std::mem::replace(request, nothing))
 }
 
-fn target(target: String) -> Result<Uri> {
-    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(target)).map(Uri::from);
+fn target(target: Bytes) -> Result<Uri> {
+    let parsed = PathAndQuery::from_maybe_shared(target).map(Uri::from);
     parsed.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the path for the upstream", error))
 }
 
@@ -141,7 +141,7 @@ impl UpstreamRequest for Editor<'_> {
         let kept: Vec<&str> = query.split('&').filter(|pair| !named(pair)).collect();
         let question = if kept.is_empty() { "" } else { "?" };
         let without = format!("{}{question}{}", self.0.uri.path(), kept.join("&"));
-        match target(without) {
+        match target(without.into()) {
             Ok(uri) => self.0.uri = uri,
             Err(error) => tracing::warn!(%error, "an argument could not be taken out of the query"),
         }

@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SERVER};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use sluice_plugins::{Body, Reply, ResponseHeaders};
+use sluice_plugins::{Body, Reply, ResponseHeaders, number};
 
 use crate::ctx::Ctx;
 
@@ -20,7 +20,7 @@ pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) ->
     };
     let mut head = ResponseHeader::build(reply.status, Some(16))?;
     head.insert_header(CONTENT_TYPE, JSON)?;
-    head.insert_header(CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    head.insert_header(CONTENT_LENGTH, number(body.len() as u64))?;
     insert_all(&mut head, std::mem::take(&mut ctx.memory.response_headers))?;
     insert_all(&mut head, reply.headers)?;
     head.insert_header("X-Request-Id", ctx.id.header())?;
@@ -38,7 +38,7 @@ pub(crate) fn insert_all(head: &mut ResponseHeader, headers: ResponseHeaders) ->
 }
 
 pub(crate) fn millis(duration: std::time::Duration) -> HeaderValue {
-    HeaderValue::from(duration.as_millis() as u64)
+    number(duration.as_millis() as u64)
 }
 
 /// Kong's error body.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HOST, HeaderValue, VIA};
 use pingora_core::server::configuration::ServerConf;
@@ -16,7 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sluice_config::Config;
 use sluice_plugins::{Cx, Flow, Memory, Reply};
 
-use crate::client_ip::client_ip;
+use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::failure::reply_to;
 use crate::forward::{forward, peer_ip};
@@ -47,39 +48,34 @@ impl Gateway {
 
     /// Finds the route, asks its plugins, and prepares what the upstream will see; or says what to answer instead.
     fn decide(session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Reply> {
-        let snapshot = ctx.snapshot.clone();
+        let Ctx { snapshot, client_ip, memory, route: chosen, target, stripped, .. } = ctx;
         let request = session.req_header().as_ref();
         if let Some(peer) = peer_ip(session) {
-            ctx.client_ip = client_ip(peer, &request.headers, &snapshot.trusted_proxies);
+            *client_ip = client_ip_behind(peer, &request.headers, &snapshot.trusted_proxies);
         }
         let path = normalise(request.uri.path());
         let host = host_of(request);
         let found = snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
         let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
         let route = &snapshot.routes[found.route];
-        ctx.route = Some(found.route);
+        *chosen = Some(found.route);
         let service = route.service.as_ref();
-        if !route.chain.is_empty() || !snapshot.consumers.is_empty() {
-            let mut cx = Cx {
-                request,
-                path: &path,
-                client_ip: ctx.client_ip,
-                route: &route.entity,
-                service: service.map(|service| &service.entity),
-                memory: &mut ctx.memory,
-            };
+        if snapshot.has_plugins(route) {
+            let service = service.map(|service| &service.entity);
+            let mut cx = Cx { request, path: &path, client_ip: *client_ip, route: &route.entity, service, memory };
             if let Flow::Respond(reply) = route.chain.on_request(&snapshot.consumers, &mut cx) {
                 return Err(reply);
             }
         }
         let service =
             service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
-        ctx.stripped = if route.strip_path { found.prefix } else { 0 };
-        ctx.target = upstream_path(service.path.as_deref(), &path, route.strip_path, found.prefix);
+        *stripped = if route.strip_path { found.prefix } else { 0 };
+        let mut upstream = upstream_path(service.path.as_deref(), &path, route.strip_path, found.prefix);
         if let Some(query) = request.uri.query() {
-            ctx.target.push('?');
-            ctx.target.push_str(query);
+            upstream.push('?');
+            upstream.push_str(query);
         }
+        *target = Bytes::from(upstream);
         Ok(())
     }
 }
@@ -99,27 +95,28 @@ fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Ctx;
+    // Boxed, since Pingora's futures move it about.
+    type CTX = Box<Ctx>;
 
-    fn new_ctx(&self) -> Ctx {
-        Ctx {
+    fn new_ctx(&self) -> Box<Ctx> {
+        Box::new(Ctx {
             snapshot: self.live.load_full(),
             id: RequestId::new(),
             started: Instant::now(),
             upstream_started: None,
             client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             route: None,
-            target: String::new(),
+            target: Bytes::new(),
             stripped: 0,
             failures: 0,
             memory: Memory::default(),
             _under_way: self.traffic.begin(),
-        }
+        })
     }
 
     fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<bool> {
         session.set_keepalive(Some(KEEPALIVE_SECONDS));
         match Self::decide(session, ctx) {
             Ok(()) => Ok(false),
@@ -131,7 +128,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
         let service = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref());
         let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
         ctx.upstream_started = Some(Instant::now());
@@ -141,18 +138,23 @@ impl ProxyHttp for Gateway {
         })
     }
 
-    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Box<Ctx>, mut error: Box<Error>) -> Box<Error> {
         let retries = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref()).map_or(0, |service| service.retries);
         ctx.failures += 1;
         error.set_retry(ctx.failures <= retries);
         error
     }
 
-    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Ctx) -> Result<()> {
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Box<Ctx>,
+    ) -> Result<()> {
         forward(session, request, ctx)
     }
 
-    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
@@ -168,7 +170,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Ctx>) -> FailToProxy {
         let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         let error_code = reply.status.as_u16();
         if session.response_written().is_none() {
@@ -180,11 +182,11 @@ impl ProxyHttp for Gateway {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Box<Ctx>, _error: &Error) -> bool {
         true
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Box<Ctx>) {
         let Some(error) = error else { return };
         let route = ctx.route.map(|at| &ctx.snapshot.routes[at]);
         let service = route.and_then(|route| route.service.as_ref()).map(|service| service.name.as_str());

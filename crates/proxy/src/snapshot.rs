@@ -68,6 +68,13 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Whether a plugin may have something to do with requests of this route.
+    pub(crate) fn has_plugins(&self, route: &RouteView) -> bool {
+        !route.chain.is_empty() || !self.consumers.is_empty()
+    }
+}
+
 impl RouteView {
     fn new(route: &Route, services: &HashMap<&str, Arc<ServiceView>>, plugins: &[Built]) -> Self {
         let service = route.service.as_ref().map(|(name, _)| name.as_str());

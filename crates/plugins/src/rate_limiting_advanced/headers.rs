@@ -8,6 +8,7 @@ use sluice_events::Window;
 use sluice_limits::{Decision, Verdict};
 
 use crate::cx::ResponseHeaders;
+use crate::number::number;
 
 static LIMIT: Bytes = Bytes::from_static(b"RateLimit-Limit");
 static REMAINING: Bytes = Bytes::from_static(b"RateLimit-Remaining");
@@ -49,8 +50,4 @@ pub(super) fn retry_after(seconds: u64) -> (Bytes, HeaderValue) {
 /// Whole seconds, rounded up, at least one.
 pub(super) fn seconds(duration: Duration) -> u64 {
     (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
-}
-
-fn number(number: u64) -> HeaderValue {
-    HeaderValue::from(number)
 }
