@@ -51,8 +51,12 @@ def running(cpu, command, port, cwd):
             time.sleep(0.02)
         yield process.pid
     finally:
+        # The bare proxy has Pingora's grace period of five minutes; nginx ends its workers only if it is asked.
         process.terminate()
-        process.wait(40)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.kill()
+        process.wait()
 
 
 def family(pid):
