@@ -41,6 +41,9 @@ fn the_upstream_sees_kongs_headers_and_the_client_too() {
     assert_eq!(answer.header("Via"), Some("1.1 sluice"));
     assert!(answer.header("X-Kong-Upstream-Latency").unwrap().parse::<u64>().is_ok());
     assert!(answer.header("X-Kong-Proxy-Latency").unwrap().parse::<u64>().is_ok());
+    let spelled = gateway.get("/x/..//%64emo/a", &[]).json();
+    assert_eq!(spelled["headers"]["X-Forwarded-Prefix"], "/demo");
+    assert_eq!(spelled["headers"]["X-Forwarded-Path"], "/x/..//%64emo/a");
 }
 
 #[test]
@@ -169,6 +172,29 @@ fn a_request_on_a_stale_connection_is_sent_again_whole_if_it_may_be() {
     let statuses: Vec<u16> = (0..2).map(|_| request(gateway.proxy, &post).status).collect();
     let posts = asked.try_iter().filter(|line| line.starts_with("POST")).count();
     assert_eq!(posts, 2, "a POST is not sent twice: {statuses:?}");
+}
+
+#[test]
+fn an_old_upstream_is_answered_for_in_todays_version() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (answer, stream) in ["HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200 OK\r\n\r\nuntil the end"]
+            .iter()
+            .zip(listener.incoming())
+        {
+            let mut stream = stream.unwrap();
+            stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let gateway = Gateway::start(&format!(
+        "[services.demo]\nurl = \"http://{upstream}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/\"]\n"
+    ));
+    for body in ["ok", "until the end"] {
+        let answer = gateway.get("/", &[]);
+        assert_eq!((answer.head.split(' ').next(), answer.body.as_str()), (Some("HTTP/1.1"), body));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use sluice_plugins::Memory;
 
 use crate::request_id::RequestId;
@@ -23,8 +24,8 @@ pub struct Ctx {
     pub(crate) route: Option<usize>,
     /// The path and query that the upstream sees.
     pub(crate) target: Bytes,
-    /// How long the part of the path is that was taken off.
-    pub(crate) stripped: usize,
+    /// The part of the path that was taken off.
+    pub(crate) prefix: Option<HeaderValue>,
     /// How often connecting failed.
     pub(crate) failures: u16,
     pub(crate) memory: Memory,

@@ -80,7 +80,6 @@ fn tell_who_asks(session: &Session, headers: &mut HeaderMap, ctx: &Ctx, (peer, t
     let said = session.req_header();
     let path = said.uri.path();
     let port = session.server_addr().and_then(|addr| addr.as_inet()).map_or(0, std::net::SocketAddr::port);
-    let prefix = (ctx.stripped > 1).then(|| path.get(..ctx.stripped).and_then(|prefix| HeaderValue::from_str(prefix).ok()));
     let mut set = |name: &'static HeaderName, value: Option<HeaderValue>| match value {
         // What a trusted proxy said already stands; what a stranger said under this name does not.
         _ if trusted && headers.contains_key(name) => {}
@@ -91,7 +90,7 @@ fn tell_who_asks(session: &Session, headers: &mut HeaderMap, ctx: &Ctx, (peer, t
     set(&FORWARDED_HOST, said.headers.get(HOST).cloned());
     set(&FORWARDED_PORT, Some(HeaderValue::from(port)));
     set(&FORWARDED_PATH, HeaderValue::from_str(path).ok());
-    set(&FORWARDED_PREFIX, prefix.flatten());
+    set(&FORWARDED_PREFIX, ctx.prefix.clone());
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{HOST, HeaderValue, VIA};
+use http::{StatusCode, Version};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -48,7 +48,7 @@ impl Gateway {
 
     /// Finds the route, asks its plugins, and prepares what the upstream will see; or says what to answer instead.
     fn decide(session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Reply> {
-        let Ctx { snapshot, client_ip, memory, route: chosen, target, stripped, .. } = ctx;
+        let Ctx { snapshot, client_ip, memory, route: chosen, target, prefix, .. } = ctx;
         let request = session.req_header().as_ref();
         if let Some(peer) = peer_ip(session) {
             *client_ip = client_ip_behind(peer, &request.headers, &snapshot.trusted_proxies);
@@ -69,7 +69,9 @@ impl Gateway {
         }
         let service =
             service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
-        *stripped = if route.strip_path { found.prefix } else { 0 };
+        if route.strip_path && found.prefix > 1 {
+            *prefix = HeaderValue::from_str(&path[..found.prefix]).ok();
+        }
         let mut upstream = upstream_path(service.path.as_deref(), &path, route.strip_path, found.prefix);
         if let Some(query) = request.uri.query() {
             upstream.push('?');
@@ -107,7 +109,7 @@ impl ProxyHttp for Gateway {
             client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             route: None,
             target: Bytes::new(),
-            stripped: 0,
+            prefix: None,
             failures: 0,
             memory: Memory::default(),
             _under_way: self.traffic.begin(),
@@ -158,6 +160,8 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        // What the upstream speaks is between it and us.
+        response.set_version(Version::HTTP_11);
         reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;
         let now = Instant::now();
         let sent = ctx.upstream_started.unwrap_or(now);
