@@ -146,39 +146,39 @@ mod tests {
 
     const FILE: &str = "# top\n[services.demo] # a service\nurl = \"http://x\"\n\n# mine\n[event_hooks.a]\nsource = \"s\" # why\nhandler = \"log\"\nconfig.url = \"${URL}\"\n\n# last\n[event_hooks.b]\nsource = \"t\"\n";
 
-    fn map(json: Json) -> Map<String, Json> {
+    fn map(json: &Json) -> Map<String, Json> {
         json.as_object().cloned().expect("an object")
     }
 
-    fn check(edit: Edit, expected: &str) {
-        assert_eq!(apply(FILE, &edit).expect("the edit fits"), expected);
+    fn check(edit: &Edit, expected: &str) {
+        assert_eq!(apply(FILE, edit).expect("the edit fits"), expected);
     }
 
     #[test]
     fn a_new_entity_is_added_at_the_end() {
         let table =
-            map(json!({ "source": "s", "snooze": 5, "id": null, "config": { "url": "http://x", "headers": { "a-b": "c" } } }));
+            map(&json!({ "source": "s", "snooze": 5, "id": null, "config": { "url": "http://x", "headers": { "a-b": "c" } } }));
         let added = "\n[event_hooks.c]\nsource = \"s\"\nsnooze = 5\n\n[event_hooks.c.config]\nurl = \"http://x\"\n\n[event_hooks.c.config.headers]\na-b = \"c\"\n";
-        check(Edit::Put { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
-        check(Edit::Add { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
+        check(&Edit::Put { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
+        check(&Edit::Add { section: "event_hooks", name: "c".into(), table: table.clone() }, &format!("{FILE}{added}"));
         assert!(matches!(apply(FILE, &Edit::Add { section: "event_hooks", name: "a".into(), table }), Err(Refusal::Taken)));
     }
 
     #[test]
     fn a_patch_changes_what_it_names_and_keeps_comments() {
-        let changes = map(json!({ "source": "u", "snooze": 3, "handler": null, "config": { "method": "POST" } }));
+        let changes = map(&json!({ "source": "u", "snooze": 3, "handler": null, "config": { "method": "POST" } }));
         let expected = FILE
             .replace("source = \"s\" # why\nhandler = \"log\"\n", "source = \"u\" # why\n")
             .replace("config.url = \"${URL}\"\n", "config.url = \"${URL}\"\nconfig.method = \"POST\"\nsnooze = 3\n");
-        check(Edit::Patch { section: "event_hooks", name: "a".into(), changes: changes.clone() }, &expected);
+        check(&Edit::Patch { section: "event_hooks", name: "a".into(), changes: changes.clone() }, &expected);
         assert!(matches!(apply(FILE, &Edit::Patch { section: "event_hooks", name: "x".into(), changes }), Err(Refusal::Absent)));
     }
 
     #[test]
     fn a_removed_entity_takes_nothing_else_with_it() {
         let expected = FILE.split("\n# last").next().expect("text before it").to_owned();
-        check(Edit::Remove { section: "event_hooks", name: "b".into() }, &expected);
-        check(Edit::Remove { section: "event_hooks", name: "nobody".into() }, FILE);
+        check(&Edit::Remove { section: "event_hooks", name: "b".into() }, &expected);
+        check(&Edit::Remove { section: "event_hooks", name: "nobody".into() }, FILE);
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub struct BuildCx<'a> {
     pub limiters: &'a Limiters,
 }
 
+/// Builds a plugin from its block, or says everything that is wrong with it.
+pub(crate) type Build = fn(&BuildCx<'_>) -> Result<Arc<dyn Plugin>, Vec<Problem>>;
+
 /// A registered plugin type.
 pub struct Kind {
     /// Its name.
@@ -102,7 +105,7 @@ pub struct Kind {
     pub credential: Option<CredentialKind>,
     /// The JSON Schema of its options.
     pub schema: fn() -> Value,
-    pub(crate) build: fn(&BuildCx<'_>) -> Result<Arc<dyn Plugin>, Vec<Problem>>,
+    pub(crate) build: Build,
 }
 
 impl Kind {

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::StatusCode;
-
-use crate::cx::ResponseHeaders;
+use http::{HeaderValue, StatusCode};
+use smallvec::SmallVec;
 
 /// An answer of our own.
 pub struct Reply {
     /// Its status.
     pub status: StatusCode,
     /// Its headers beside those that every answer has.
-    pub headers: ResponseHeaders,
+    pub headers: SmallVec<[(Bytes, HeaderValue); 1]>,
     /// Its body.
     pub body: Body,
 }
@@ -28,6 +27,6 @@ pub enum Body {
 impl Reply {
     /// Kong's error body with this status and message.
     pub fn error(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, headers: ResponseHeaders::new(), body: Body::Message(message.into()) }
+        Self { status, headers: SmallVec::new(), body: Body::Message(message.into()) }
     }
 }

@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SERVER};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use sluice_plugins::{Body, Reply, ResponseHeaders, number};
+use sluice_plugins::{Body, Reply, number};
 
 use crate::ctx::Ctx;
 
@@ -33,7 +33,7 @@ pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) ->
 }
 
 /// Adds what plugins left to the answer of an upstream.
-pub(crate) fn insert_all(head: &mut ResponseHeader, headers: ResponseHeaders) -> Result<()> {
+pub(crate) fn insert_all(head: &mut ResponseHeader, headers: impl IntoIterator<Item = (Bytes, HeaderValue)>) -> Result<()> {
     headers.into_iter().try_for_each(|(name, value)| head.insert_header(name, value))
 }
 

@@ -207,30 +207,22 @@ mod tests {
         check(&routes, ("GET", "a.org", "/demo"), Some((1, 5)));
     }
 
-    /// The slow, obvious matcher: every (route, path, host kind), filtered, then the best.
+    /// The slow, obvious matcher: every (route, path, host kind) that fits, then the one of the highest rank.
     fn reference(routes: &[Route], host: &str, path: &str, method: &Method) -> Option<(usize, usize)> {
-        let mut best: Option<((usize, bool, usize, std::cmp::Reverse<usize>), (usize, usize))> = None;
+        let mut fitting = Vec::new();
         for (position, route) in routes.iter().enumerate() {
-            let kinds = [route.hosts.is_empty(), route.paths.is_empty(), route.methods.is_empty()]
-                .iter()
-                .filter(|empty| !**empty)
-                .count();
+            let empty = [route.hosts.is_empty(), route.paths.is_empty(), route.methods.is_empty()];
+            let kinds = empty.iter().filter(|empty| !**empty).count();
             let plain = route.hosts.iter().any(|pattern| pattern == host);
             let wild = route.hosts.iter().any(|pattern| pattern.contains('*') && matches_wildcard(pattern, host));
-            if !(route.hosts.is_empty() || plain || wild)
-                || !(route.methods.is_empty() || route.methods.iter().any(|m| m == method.as_str()))
-            {
-                continue;
-            }
-            let prefixes = if route.paths.is_empty() { vec![String::new()] } else { route.paths.clone() };
-            for prefix in prefixes.iter().filter(|prefix| path.starts_with(prefix.as_str())) {
-                let rank = (kinds, plain, prefix.len(), std::cmp::Reverse(position));
-                if best.as_ref().is_none_or(|(than, _)| rank > *than) {
-                    best = Some((rank, (position, prefix.len())));
-                }
+            let named = route.methods.iter().any(|named| named == method.as_str());
+            if (route.hosts.is_empty() || plain || wild) && (route.methods.is_empty() || named) {
+                let prefixes = if route.paths.is_empty() { vec![String::new()] } else { route.paths.clone() };
+                let lengths = prefixes.iter().filter(|prefix| path.starts_with(prefix.as_str())).map(String::len);
+                fitting.extend(lengths.map(|length| (kinds, plain, length, std::cmp::Reverse(position))));
             }
         }
-        best.map(|(_, found)| found)
+        fitting.into_iter().max().map(|(_, _, length, std::cmp::Reverse(position))| (position, length))
     }
 
     proptest! {

@@ -47,7 +47,7 @@ impl Gateway {
     }
 
     /// Finds the route, asks its plugins, and prepares what the upstream will see; or says what to answer instead.
-    fn decide(session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Reply> {
+    fn decide(session: &Session, ctx: &mut Ctx) -> Flow {
         let Ctx { snapshot, client_ip, memory, route: chosen, target, prefix, .. } = ctx;
         let request = session.req_header().as_ref();
         if let Some(peer) = peer_ip(session) {
@@ -55,8 +55,9 @@ impl Gateway {
         }
         let path = normalise(request.uri.path());
         let host = host_of(request);
-        let found = snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
-        let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
+        let Some(found) = snapshot.router.find(Target { host: &host, path: &path, method: &request.method }) else {
+            return Flow::Respond(Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"));
+        };
         let route = &snapshot.routes[found.route];
         *chosen = Some(found.route);
         let service = route.service.as_ref();
@@ -64,11 +65,12 @@ impl Gateway {
             let service = service.map(|service| &service.entity);
             let mut cx = Cx { request, path: &path, client_ip: *client_ip, route: &route.entity, service, memory };
             if let Flow::Respond(reply) = route.chain.on_request(&snapshot.consumers, &mut cx) {
-                return Err(reply);
+                return Flow::Respond(reply);
             }
         }
-        let service =
-            service.ok_or_else(|| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"))?;
+        let Some(service) = service else {
+            return Flow::Respond(Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+        };
         if route.strip_path && found.prefix > 1 {
             *prefix = HeaderValue::from_str(&path[..found.prefix]).ok();
         }
@@ -78,15 +80,14 @@ impl Gateway {
             upstream.push_str(query);
         }
         *target = Bytes::from(upstream);
-        Ok(())
+        Flow::Continue
     }
 }
 
 /// The host that a request is for, in lower case and without its port.
 fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
-    let said =
-        request.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| request.uri.authority().map(|a| a.as_str()));
-    let said = said.unwrap_or_default();
+    let header = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let said = header.or_else(|| request.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
     let host = match said.rsplit_once(':') {
         // The colons of an IPv6 address stand between brackets.
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -121,8 +122,8 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<bool> {
         session.set_keepalive(Some(KEEPALIVE_SECONDS));
         match Self::decide(session, ctx) {
-            Ok(()) => Ok(false),
-            Err(reply) => {
+            Flow::Continue => Ok(false),
+            Flow::Respond(reply) => {
                 session.set_total_drain_timeout(Some(DRAIN));
                 reply::write(session, ctx, reply).await?;
                 Ok(true)

@@ -112,10 +112,10 @@ impl Options {
         let header_name = self.header_name(cx, &mut problems);
         match (self.identifier, &self.path) {
             (Identifier::Path, None) => {
-                problems.push(cx.block.problem("required field missing: path").help("`identifier = \"path\"` counts one path"))
+                problems.push(cx.block.problem("required field missing: path").help("`identifier = \"path\"` counts one path"));
             }
             (Identifier::Path, Some(path)) if !path.starts_with('/') => {
-                problems.push(cx.block.problem_at("path", "should start with: /"))
+                problems.push(cx.block.problem_at("path", "should start with: /"));
             }
             _ => {}
         }
