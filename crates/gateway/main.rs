@@ -10,6 +10,7 @@ mod schema;
 mod services;
 mod stop;
 mod watch;
+mod wiring;
 mod write_back;
 
 use std::process::ExitCode;

@@ -2,25 +2,23 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
-use pingora_core::server::{RunArgs, Server};
-use pingora_core::services::background::background_service;
+use pingora_core::server::RunArgs;
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
-use sluice_proxy::{Gateway, Traffic, service_conf};
-use tokio::sync::watch;
+use sluice_proxy::Traffic;
 
-use crate::control::{AdminControl, Control, Parts};
+use crate::control::{Control, Parts};
 use crate::prepared::prepare;
-use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
-use crate::stop::{Drain, Signals};
+use crate::stop::Signals;
 use crate::watch::watch;
+use crate::wiring::Wiring;
 
 /// Why a command failed.
 pub enum Failure {
@@ -60,22 +58,8 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(1);
-    let (drain, drained) = watch::channel(false);
-    let conf = service_conf(&config);
-    let mut server = Server::new_with_opt_and_conf(None, conf);
-    server.bootstrap();
-    let mut proxy =
-        pingora_proxy::http_proxy_service(&server.configuration, Gateway::new(control.live().clone(), traffic.clone()));
-    config.server.listen.iter().for_each(|address| proxy.add_tcp(&address.to_string()));
-    server.add_service(proxy);
-    server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
-    let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(&config));
-    server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
-    server.add_service(background_service("housekeeping", Housekeeping { control, limiters }));
-    if let Some(httpbin) = listeners.httpbin {
-        server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
-    }
-    server.add_service(background_service("drain", Drain { traffic, timeout: config.server.shutdown_timeout, drained: drain }));
+    let wiring = Wiring { config: &config, control, engine, limiters, traffic, listeners, done };
+    let server = wiring.server();
     let running = std::thread::Builder::new().name("server".into());
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals) });
     running.spawn(run).context("cannot start the server's thread")?;
@@ -102,9 +86,9 @@ pub fn httpbin(listen: SocketAddr) -> Result<(), Failure> {
 }
 
 /// The addresses are taken before anything runs, so that one in use is a clear error.
-struct Listeners {
-    admin: TcpListener,
-    httpbin: Option<TcpListener>,
+pub struct Listeners {
+    pub admin: TcpListener,
+    pub httpbin: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -121,14 +105,6 @@ impl Listeners {
 fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     listener.with_context(|| format!("cannot listen on {address} ({key}); stop who holds it, or write another address"))
-}
-
-fn admin_options(config: &Config) -> sluice_admin::Options {
-    sluice_admin::Options {
-        token: config.admin.token.clone(),
-        version: env!("CARGO_PKG_VERSION"),
-        plugins: sluice_plugins::PLUGINS.iter().map(|kind| (kind.name, kind.priority)).collect(),
-    }
 }
 
 /// Says what listens where, once it does, and what to try.

@@ -1,0 +1,61 @@
+//! The server: every part of the gateway as a Pingora service, wired to the others.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+
+use pingora_core::server::Server;
+use pingora_core::services::background::background_service;
+use sluice_config::Config;
+use sluice_hooks::Engine;
+use sluice_plugins::{Limiters, PLUGINS};
+use sluice_proxy::{Gateway, Traffic, service_conf};
+use tokio::sync::watch;
+
+use crate::control::{AdminControl, Control};
+use crate::run::Listeners;
+use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
+use crate::stop::Drain;
+
+/// What the services are made of.
+pub struct Wiring<'a> {
+    pub config: &'a Config,
+    pub control: Arc<Control>,
+    pub engine: Arc<Engine>,
+    pub limiters: Arc<Limiters>,
+    pub traffic: Arc<Traffic>,
+    pub listeners: Listeners,
+    /// Told when the hooks have delivered or kept what waited: the end of a stop.
+    pub done: SyncSender<()>,
+}
+
+impl Wiring<'_> {
+    /// The server, ready to run.
+    pub fn server(self) -> Server {
+        let Self { config, control, engine, limiters, traffic, listeners, done } = self;
+        let (drain, drained) = watch::channel(false);
+        let mut server = Server::new_with_opt_and_conf(None, service_conf(config));
+        server.bootstrap();
+        let gateway = Gateway::new(control.live().clone(), traffic.clone());
+        let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, gateway);
+        config.server.listen.iter().for_each(|address| proxy.add_tcp(&address.to_string()));
+        server.add_service(proxy);
+        server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
+        let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
+        server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
+        server.add_service(background_service("housekeeping", Housekeeping { control, limiters }));
+        if let Some(httpbin) = listeners.httpbin {
+            server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
+        }
+        server
+            .add_service(background_service("drain", Drain { traffic, timeout: config.server.shutdown_timeout, drained: drain }));
+        server
+    }
+}
+
+fn admin_options(config: &Config) -> sluice_admin::Options {
+    sluice_admin::Options {
+        token: config.admin.token.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        plugins: PLUGINS.iter().map(|kind| (kind.name, kind.priority)).collect(),
+    }
+}
