@@ -125,6 +125,65 @@ fn no_request_is_lost_while_the_configuration_changes() {
 }
 
 #[test]
+fn half_of_a_write_is_not_read() {
+    use std::io::Write;
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let text = gateway.config_text().replace("limit = [100]", "limit = [200]");
+    let (before, after) = text.split_at(text.find("[services.demo.plugins").unwrap());
+    let mut file = std::fs::File::create(gateway.config_file()).unwrap();
+    file.write_all(before.as_bytes()).unwrap();
+    file.sync_all().unwrap();
+    // Long after the writer's pause the old configuration serves on, with its limit.
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(700);
+    while std::time::Instant::now() < until {
+        assert_eq!(limit(&gateway, "/demo").as_deref(), Some("100"));
+    }
+    file.write_all(after.as_bytes()).unwrap();
+    drop(file);
+    eventually("the whole of it", || (limit(&gateway, "/demo").as_deref() == Some("200")).then_some(()));
+    assert_eq!(gateway.version(), 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_of_and_changes_nothing() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let text = gateway.config_text();
+    let problem = |part: &str| {
+        eventually(part, || {
+            let status = gateway.admin("GET", "/config/status", "").json();
+            status["problems"][0].as_str().is_some_and(|problem| problem.contains(part)).then_some(())
+        });
+        assert_eq!(limit(&gateway, "/demo").as_deref(), Some("100"));
+    };
+    std::fs::write(gateway.config_file(), "").unwrap();
+    problem("empty");
+    std::fs::write(gateway.config_file(), [0xff, 0xfe, 0x41]).unwrap();
+    problem("UTF-8");
+    std::fs::remove_file(gateway.config_file()).unwrap();
+    problem("cannot be read");
+    std::fs::write(gateway.config_file(), text.replace("limit = [100]", "limit = [300]")).unwrap();
+    eventually("the file is back", || (limit(&gateway, "/demo").as_deref() == Some("300")).then_some(()));
+}
+
+#[test]
+fn a_link_to_another_folder_is_followed_from_then_on() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = elsewhere.path().join("other.toml");
+    let write = |limit: &str| std::fs::write(&target, gateway.config_text().replace("limit = [100]", limit)).unwrap();
+    write("limit = [300]");
+    let link = gateway.config_file().with_extension("new");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    std::fs::rename(link, gateway.config_file()).unwrap();
+    eventually("what the link points at", || (limit(&gateway, "/demo").as_deref() == Some("300")).then_some(()));
+    std::fs::write(&target, std::fs::read_to_string(&target).unwrap().replace("[300]", "[400]")).unwrap();
+    eventually("an edit of what it points at", || (limit(&gateway, "/demo").as_deref() == Some("400")).then_some(()));
+}
+
+#[test]
 fn a_signal_reloads_what_the_watch_does_not_see() {
     let upstream = httpbin();
     let gateway = Gateway::start(&config(&upstream, 100));

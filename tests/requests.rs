@@ -197,6 +197,61 @@ fn an_old_upstream_is_answered_for_in_todays_version() {
 }
 
 #[test]
+fn connections_are_kept_only_by_clients_that_keep_them() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&demo(&upstream, ""));
+    let old = raw(gateway.proxy, b"GET /demo HTTP/1.0\r\nHost: x\r\n\r\n");
+    assert!(old.contains("\r\nConnection: close\r\n") && old.contains("\"url\""), "{old}");
+    let streamed = demo(&upstream, "").replace("/anything", "/stream/2");
+    gateway.edit_by_rename(|text| format!("{}{streamed}", text.split("[services").next().unwrap()));
+    let lines = crate::harness::eventually("the new path", || {
+        let answer = raw(gateway.proxy, b"GET /demo HTTP/1.0\r\nHost: x\r\n\r\n");
+        answer.contains("\"id\":1").then_some(answer)
+    });
+    assert!(!lines.to_ascii_lowercase().contains("transfer-encoding"), "{lines}");
+    let closing = raw(gateway.proxy, b"GET /demo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(closing.contains("\r\nConnection: close\r\n"), "{closing}");
+}
+
+#[test]
+fn framing_that_could_be_read_in_two_ways_is_refused_or_made_one() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&demo(&upstream, ""));
+    let post = |headers: &str, body: &str| {
+        raw(gateway.proxy, format!("POST /demo HTTP/1.1\r\nConnection: close\r\n{headers}\r\n{body}").as_bytes())
+    };
+    for refused in
+        ["Content-Length: 3\r\n", "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n", "Host: x\r\nContent-Length: 3, 4\r\n"]
+    {
+        let answer = post(refused, "abc");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{refused:?}: {answer}");
+    }
+    for unified in ["Content-Length: 3, 3\r\n", "Content-Length: 3\r\nContent-Length: 3\r\n"] {
+        let answer = post(&format!("Host: x\r\n{unified}"), "abc");
+        assert!(answer.contains("\"Content-Length\": \"3\"") && answer.contains("\"data\": \"abc\""), "{answer}");
+    }
+}
+
+#[test]
+fn what_is_between_the_upstream_and_us_stays_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        let head = "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop, Content-Length\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-End: 2\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(head.as_bytes()).unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let gateway = Gateway::start(&format!(
+        "[services.demo]\nurl = \"http://{upstream}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/\"]\n"
+    ));
+    let answer = gateway.get("/", &[]);
+    assert_eq!((answer.body.as_str(), answer.header("X-End")), ("ok", Some("2")));
+    assert_eq!((answer.header("X-Hop"), answer.header("Keep-Alive")), (None, None));
+}
+
+#[test]
 fn a_websocket_goes_through_its_limits_and_then_both_ways() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = listener.local_addr().unwrap();

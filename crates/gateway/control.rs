@@ -19,6 +19,9 @@ use sluice_proxy::{Live, Traffic};
 use crate::prepared::{Prepared, prepare};
 use crate::write_back::{self, replace_file};
 
+/// How often an edit is made again because the file changed meanwhile.
+const ATTEMPTS: usize = 20;
+
 /// Who changes the configuration.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin {
@@ -57,7 +60,7 @@ pub struct Control {
 struct State {
     /// The text that is in force.
     text: String,
-    /// The text that was refused last, so that it is not told of twice.
+    /// The text that was refused last, or why there was none, so that it is not told of twice.
     refused: Option<String>,
 }
 
@@ -95,20 +98,29 @@ impl Control {
         &self.live
     }
 
-    /// Reads the file again. A file that says what is in force already changes nothing.
+    /// Reads the file again. A file that says what is in force already changes nothing; a signal reads it all the same,
+    /// for what it refers to may have changed.
     pub fn reload(&self, origin: Origin) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match std::fs::read_to_string(&self.file) {
+        let text = match read_text(&self.file) {
             Ok(text) => text,
-            Err(error) => {
-                tracing::warn!(file = %self.file.display(), %error, "the configuration cannot be read; the old one stays in force");
+            Err(problem) => {
+                // Told once, until the file can be read again.
+                if state.refused.as_ref() != Some(&problem) {
+                    self.refuse(&Diagnostics::of_file(&self.file, &problem), origin);
+                    state.refused = Some(problem);
+                }
                 return;
             }
         };
-        if text == state.text || state.refused.as_ref() == Some(&text) {
-            if text == state.text && state.refused.take().is_some() {
+        let asked = matches!(origin, Origin::Signal);
+        if text == state.text && !asked {
+            if state.refused.take().is_some() {
                 self.clear_problems();
             }
+            return;
+        }
+        if state.refused.as_ref() == Some(&text) && !asked {
             return;
         }
         match self.prepare(&text) {
@@ -172,14 +184,18 @@ impl Control {
         if !self.config.load().admin.write_back {
             return Err(Refusal::ReadOnly);
         }
-        // What somebody edited by hand meanwhile is there: the edit goes on top of it.
-        let text =
-            std::fs::read_to_string(&self.file).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
-        let text = write_back::apply(&text, edit)?;
-        let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
-        replace_file(&self.file, &text).map_err(|error| Refusal::File(format!("{}: {error}", self.file.display())))?;
-        self.swap(&mut state, text, prepared, Origin::Admin);
-        Ok(self.status.load().version)
+        let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
+        // What somebody edited by hand meanwhile is there: the edit goes on top of it, also if that happens just now.
+        for _ in 0..ATTEMPTS {
+            let before = read_text(&self.file).map_err(failed)?;
+            let text = write_back::apply(&before, edit)?;
+            let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
+            if replace_file(&self.file, &before, &text).map_err(|error| failed(error.to_string()))? {
+                self.swap(&mut state, text, prepared, Origin::Admin);
+                return Ok(self.status.load().version);
+            }
+        }
+        Err(failed("somebody else goes on writing it".into()))
     }
 }
 
@@ -206,6 +222,16 @@ impl sluice_admin::Control for AdminControl {
         let control = self.0.clone();
         let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;
         changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
+    }
+}
+
+/// The text of the configuration, or why there is none. An empty file is somebody's half-done write.
+pub fn read_text(file: &Path) -> Result<String, String> {
+    match std::fs::read(file).map(String::from_utf8) {
+        Ok(Ok(text)) if text.trim().is_empty() => Err("the file is empty".into()),
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err("the file is no UTF-8 text".into()),
+        Err(error) => Err(format!("the file cannot be read: {error}")),
     }
 }
 

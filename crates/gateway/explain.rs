@@ -1,19 +1,22 @@
 //! `sluice check`, `plugins`, `events` and `handlers`: what is right, and what there is.
-#![allow(clippy::print_stdout)]
 
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use sluice_config::{ProcessEnvironment, Source};
+use sluice_config::{Diagnostics, ProcessEnvironment, Source};
 
+use crate::control::read_text;
 use crate::prepared::find_problems;
-use crate::run::{Failure, read_file};
+use crate::run::Failure;
 
 /// Checks a file and tells every problem in it.
 pub fn check(file: &Path) -> Result<(), Failure> {
-    let source = Source::new(file, read_file(file)?);
+    // Whatever is wrong with the file, this command's answer to it is the same.
+    let text = read_text(file).map_err(|problem| Failure::BadConfiguration(Diagnostics::of_file(file, &problem)))?;
+    let source = Source::new(file, text);
     let config = find_problems(source, &ProcessEnvironment).map_err(Failure::BadConfiguration)?;
-    println!(
+    print(format!(
         "{}: good: {} services, {} routes, {} consumers, {} plugins, {} event hooks",
         file.display(),
         config.services.len(),
@@ -21,14 +24,14 @@ pub fn check(file: &Path) -> Result<(), Failure> {
         config.consumers.len(),
         config.plugins.len(),
         config.event_hooks.len()
-    );
+    ));
     Ok(())
 }
 
 /// Lists the plugins.
 pub fn plugins() -> Result<(), Failure> {
     for kind in sluice_plugins::PLUGINS {
-        println!("{}  (priority {})\n    {}", kind.name, kind.priority, kind.summary);
+        print(format!("{}  (priority {})\n    {}", kind.name, kind.priority, kind.summary));
         options(&(kind.schema)());
     }
     Ok(())
@@ -37,9 +40,9 @@ pub fn plugins() -> Result<(), Failure> {
 /// Lists the events.
 pub fn events() -> Result<(), Failure> {
     for kind in sluice_events::kinds() {
-        println!("source = \"{}\"  event = \"{}\"\n    {}", kind.source, kind.name, kind.summary);
-        println!("    fields: {}", kind.fields.join(", "));
-        println!("    unique: {}\n", kind.unique.join(", "));
+        print(format!("source = \"{}\"  event = \"{}\"\n    {}", kind.source, kind.name, kind.summary));
+        print(format!("    fields: {}", kind.fields.join(", ")));
+        print(format!("    unique: {}\n", kind.unique.join(", ")));
     }
     Ok(())
 }
@@ -47,7 +50,7 @@ pub fn events() -> Result<(), Failure> {
 /// Lists the handlers.
 pub fn handlers() -> Result<(), Failure> {
     for kind in sluice_hooks::HANDLERS {
-        println!("{}\n    {}", kind.name, kind.summary);
+        print(format!("{}\n    {}", kind.name, kind.summary));
         options(&(kind.schema)());
     }
     Ok(())
@@ -63,7 +66,13 @@ fn options(schema: &Value) {
             Value::Null => "optional".to_owned(),
             default => format!("default {default}"),
         };
-        println!("    {name:<24} {about} ({default})");
+        print(format!("    {name:<24} {about} ({default})"));
     }
-    println!();
+    print(String::new());
+}
+
+/// Writes a line to standard output. Whoever reads it may have had enough.
+pub fn print(mut line: String) {
+    line.push('\n');
+    let _ = std::io::stdout().write_all(line.as_bytes());
 }

@@ -13,11 +13,12 @@ mod watch;
 mod wiring;
 mod write_back;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LogFormat};
 
 /// Two allocators were measured under load: see benches/README.md.
 #[global_allocator]
@@ -29,6 +30,10 @@ const BAD_CONFIGURATION: u8 = 64;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.log_format);
+    let say = match cli.log_format {
+        LogFormat::Text => say_plainly,
+        LogFormat::Json => say_in_the_log,
+    };
     // The one TLS provider of the process; whoever needs TLS finds it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match cli.command.unwrap_or(Command::Run) {
@@ -39,7 +44,7 @@ fn main() -> ExitCode {
         Command::Plugins => explain::plugins(),
         Command::Events => explain::events(),
         Command::Handlers => explain::handlers(),
-        Command::Schema => schema::print(),
+        Command::Schema => schema::show(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +60,11 @@ fn main() -> ExitCode {
 }
 
 /// Writes to standard error, where the answer to a failed command belongs.
-#[allow(clippy::print_stderr)]
-fn say(text: &str) {
-    eprintln!("{text}");
+fn say_plainly(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The same for whoever reads nothing but JSON.
+fn say_in_the_log(text: &str) {
+    tracing::error!("{text}");
 }

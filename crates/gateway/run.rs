@@ -1,10 +1,10 @@
 //! Starts the gateway: reads the configuration, wires the parts, runs until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
 use pingora_core::server::RunArgs;
@@ -19,6 +19,12 @@ use crate::prepared::prepare;
 use crate::stop::Signals;
 use crate::watch::watch;
 use crate::wiring::Wiring;
+
+/// How long a listener may take to come up.
+const COME_UP: Duration = Duration::from_secs(10);
+
+/// How the gateway ended: by itself, or because something did not come up.
+pub type Ended = Result<(), String>;
 
 /// Why a command failed.
 pub enum Failure {
@@ -35,9 +41,15 @@ impl From<anyhow::Error> for Failure {
 }
 
 /// The text of a configuration file.
-pub fn read_file(file: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the configuration {}", file.display()));
-    Ok(text.context("write one, or name another with --config")?)
+fn read_file(file: &Path) -> Result<String, Failure> {
+    match std::fs::read(file).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err(Failure::BadConfiguration(Diagnostics::of_file(file, "the file is no UTF-8 text"))),
+        Err(error) => {
+            let hint = "write one, or name another with --config";
+            Err(anyhow!("cannot read the configuration {}: {error}; {hint}", file.display()).into())
+        }
+    }
 }
 
 /// Runs the gateway, and with `demo` an upstream at that address, until a signal ends it.
@@ -57,7 +69,8 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     if let Err(error) = watch(file, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
-    let (done, stopped) = sync_channel(1);
+    let (done, stopped) = sync_channel(2);
+    let not_up = done.clone();
     let wiring = Wiring { config: &config, control, engine, limiters, traffic, listeners, done };
     let server = wiring.server();
     let running = std::thread::Builder::new().name("server".into());
@@ -65,9 +78,10 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     running.spawn(run).context("cannot start the server's thread")?;
     // Beside the wait for the end, since a stop may come before everything listens.
     let announcing = std::thread::Builder::new().name("announce".into());
-    announcing.spawn(move || announce(&config, demo)).context("cannot start a thread")?;
+    announcing.spawn(move || announce(&config, demo, &not_up)).context("cannot start a thread")?;
     // Pingora sleeps its whole grace period before it returns; the process is done when the hooks are.
-    stopped.recv().map_err(|_| anyhow!("the hook engine ended before the gateway was stopped"))?;
+    let ended = stopped.recv().map_err(|_| anyhow!("a part of the gateway broke down"))?;
+    ended.map_err(|problem| anyhow!(problem))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -107,12 +121,16 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address} ({key}); stop who holds it, or write another address"))
 }
 
-/// Says what listens where, once it does, and what to try.
-fn announce(config: &Config, demo: Option<SocketAddr>) {
+/// Says what listens where, once it does, and what to try. A listener that does not come up ends the gateway.
+fn announce(config: &Config, demo: Option<SocketAddr>, failed: &SyncSender<Ended>) {
     for address in &config.server.listen {
-        let until = std::time::Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() && std::time::Instant::now() < until
-        {
+        let until = Instant::now() + COME_UP;
+        while TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() {
+            if Instant::now() > until {
+                // Nobody listens any more if the gateway is stopping by now.
+                let _ = failed.try_send(Err(format!("nothing listens on {address} (server.listen) after {COME_UP:?}")));
+                return;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
         tracing::info!("proxy on http://{address}");

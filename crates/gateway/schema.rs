@@ -1,20 +1,20 @@
 //! `sluice schema`: the JSON Schema of gateway.toml, put together from the registries.
-#![allow(clippy::print_stdout)]
 
 use sluice_config::{Extensions, json_schema};
 use sluice_hooks::HANDLERS;
 use sluice_plugins::PLUGINS;
 
+use crate::explain::print;
 use crate::run::Failure;
 
 /// Prints the schema.
-pub fn print() -> Result<(), Failure> {
+pub fn show() -> Result<(), Failure> {
     let credentials = PLUGINS.iter().filter_map(|kind| Some((kind.name, (kind.credential?.schema)())));
     let extensions = Extensions {
         plugins: PLUGINS.iter().map(|kind| (kind.name, (kind.schema)())).collect(),
         handlers: HANDLERS.iter().map(|kind| (kind.name, (kind.schema)())).collect(),
         credentials: credentials.collect(),
     };
-    println!("{:#}", json_schema(&extensions));
+    print(format!("{:#}", json_schema(&extensions)));
     Ok(())
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::control::{Control, Origin};
+use crate::run::Ended;
 use crate::stop::{begun, drained};
 
 /// How often limiters drop keys at rest.
@@ -22,7 +23,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub struct Hooks {
     pub engine: Arc<Engine>,
     pub drained: watch::Receiver<bool>,
-    pub done: std::sync::mpsc::SyncSender<()>,
+    pub done: std::sync::mpsc::SyncSender<Ended>,
 }
 
 #[async_trait]
@@ -30,7 +31,7 @@ impl BackgroundService for Hooks {
     async fn start(&self, _shutdown: ShutdownWatch) {
         self.engine.run(drained(self.drained.clone())).await;
         // Whoever waits may be gone by now, and then nobody needs to know.
-        let _ = self.done.send(());
+        let _ = self.done.send(Ok(()));
     }
 }
 

@@ -1,8 +1,11 @@
 //! Watches gateway.toml: its folder, so that a file that is renamed over it is seen, and a link that is swapped as well.
 //!
-//! A writer that truncates and writes is waited for until it closes the file, so that no half of it is ever read.
+//! A writer that truncates and writes is waited for until it closes the file, so that no half of it is read. What no event
+//! tells of (a link that points elsewhere now, a folder that was replaced, a mode that changed) is seen by a look at the
+//! file every two seconds.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -16,8 +19,10 @@ use crate::control::{Control, Origin};
 
 /// An editor's several events within this time are one change.
 const SETTLE: Duration = Duration::from_millis(10);
-/// How long a writer that wrote is waited for to close the file.
-const OPEN_WRITER: Duration = Duration::from_millis(150);
+/// How long a writer that wrote is waited for to close the file, from his last write.
+const OPEN_WRITER: Duration = Duration::from_secs(5);
+/// How often the file is looked at without an event.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Watches the file for as long as the process lives.
 pub fn watch(file: &Path, control: Arc<Control>) -> notify::Result<()> {
@@ -45,9 +50,10 @@ fn folders(file: &Path) -> BTreeSet<PathBuf> {
 
 fn follow(_watcher: &RecommendedWatcher, events: &Receiver<notify::Result<Event>>, file: &Path, control: &Control) {
     let mut due: Option<Instant> = None;
+    let mut seen = Look::at(file);
     loop {
-        let wait = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
-        match events.recv_timeout(wait.min(Duration::from_secs(3600))) {
+        let wait = due.map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
+        match events.recv_timeout(wait) {
             Ok(Ok(event)) => {
                 if let Some(delay) = delay_after(&event, file) {
                     // A writer that closes the file ends the wait for it.
@@ -55,14 +61,31 @@ fn follow(_watcher: &RecommendedWatcher, events: &Receiver<notify::Result<Event>
                     due = Some(if delay == SETTLE { due.map_or(at, |due| due.min(at)) } else { at });
                 }
             }
-            Ok(Err(error)) => tracing::warn!(%error, "watching the configuration failed; a SIGHUP reloads it"),
-            Err(RecvTimeoutError::Timeout) if due.is_some_and(|due| due <= Instant::now()) => {
-                due = None;
-                control.reload(Origin::File);
+            Ok(Err(error)) => tracing::warn!(%error, "watching the configuration failed; it is looked at every two seconds"),
+            Err(RecvTimeoutError::Timeout) => {
+                let now = Look::at(file);
+                // Without an event, only what stands still is read: a writer may be at it, unseen.
+                let settled = due.is_none() && now != seen;
+                if due.take().is_some() {
+                    control.reload(Origin::File);
+                } else if settled {
+                    due = Some(Instant::now() + SETTLE);
+                }
+                seen = now;
             }
-            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// What tells one state of the file from another without reading it.
+#[derive(PartialEq, Eq)]
+struct Look(Option<(u64, u64, u32, i64, i64, u64)>);
+
+impl Look {
+    fn at(file: &Path) -> Self {
+        let about = std::fs::metadata(file).ok();
+        Self(about.map(|about| (about.dev(), about.ino(), about.mode(), about.mtime(), about.mtime_nsec(), about.size())))
     }
 }
 

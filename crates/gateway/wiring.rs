@@ -12,7 +12,7 @@ use sluice_proxy::{Gateway, Traffic, service_conf};
 use tokio::sync::watch;
 
 use crate::control::{AdminControl, Control};
-use crate::run::Listeners;
+use crate::run::{Ended, Listeners};
 use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
 use crate::stop::Drain;
 
@@ -25,7 +25,7 @@ pub struct Wiring<'a> {
     pub traffic: Arc<Traffic>,
     pub listeners: Listeners,
     /// Told when the hooks have delivered or kept what waited: the end of a stop.
-    pub done: SyncSender<()>,
+    pub done: SyncSender<Ended>,
 }
 
 impl Wiring<'_> {

@@ -1,6 +1,8 @@
 //! Edits gateway.toml: the entity that an edit names changes, and everything else stays byte for byte as it was.
 
+use std::fs::Metadata;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
@@ -116,25 +118,53 @@ fn to_value(json: &Json) -> Value {
     }
 }
 
-/// Puts the text in the file's place, whole or not at all: a temporary file beside it, synced, renamed over it.
-pub fn replace_file(file: &Path, text: &str) -> std::io::Result<()> {
+/// Puts the text in the place of `before`, whole or not at all: a temporary file beside it, synced, renamed over it. False
+/// if the file says something else than `before` by now.
+pub fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
     // Where the file is a link, what it points at is replaced, and the link stays.
     let file = file.canonicalize()?;
+    let about = std::fs::metadata(&file)?;
+    if about.permissions().readonly() {
+        return Err(std::io::Error::other("the file is read-only"));
+    }
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_synced(&file, &temporary, text).and_then(|()| std::fs::rename(&temporary, &file));
-    if written.is_err() {
+    let replaced = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error)).and_then(|()| {
+        if std::fs::read_to_string(&file)? != before {
+            return Ok(false);
+        }
+        match std::fs::rename(&temporary, &file) {
+            // A single file that is mounted cannot be replaced, only written.
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => write_in_place(&file, text),
+            renamed => renamed,
+        }
+        .map(|()| true)
+    });
+    if !matches!(replaced, Ok(true)) || temporary.exists() {
         let _ = std::fs::remove_file(&temporary);
-        return written;
     }
-    std::fs::File::open(folder)?.sync_all()
+    std::fs::File::open(folder)?.sync_all()?;
+    replaced
 }
 
-fn write_synced(file: &Path, temporary: &Path, text: &str) -> std::io::Result<()> {
-    let mode = std::fs::metadata(file)?.permissions();
+fn in_folder(folder: &Path, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("the folder {} takes no new file: {error}", folder.display()))
+}
+
+/// Writes a file with the mode and, where that is allowed, the owner of the one that it will replace.
+fn write_synced(about: &Metadata, temporary: &Path, text: &str) -> std::io::Result<()> {
     let mut out = std::fs::File::create(temporary)?;
-    out.set_permissions(mode)?;
+    out.set_permissions(about.permissions())?;
+    if let Err(error) = std::os::unix::fs::fchown(&out, Some(about.uid()), Some(about.gid())) {
+        tracing::debug!(%error, "the owner of the configuration changes with this write");
+    }
+    out.write_all(text.as_bytes())?;
+    out.sync_all()
+}
+
+fn write_in_place(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut out = std::fs::OpenOptions::new().write(true).truncate(true).open(file)?;
     out.write_all(text.as_bytes())?;
     out.sync_all()
 }
@@ -193,7 +223,8 @@ mod tests {
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, "old").expect("written");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
-        replace_file(&file, "new").expect("replaced");
+        assert!(!replace_file(&file, "older", "new").expect("looked at"), "somebody else wrote it meanwhile");
+        assert!(replace_file(&file, "old", "new").expect("replaced"));
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "new");
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);

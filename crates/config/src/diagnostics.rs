@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::document::Document;
 use crate::key_path::KeyPath;
@@ -91,6 +91,13 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl Diagnostics {
+    /// What is wrong with a file that could not even be read as text.
+    pub fn of_file(file: &Path, message: &str) -> Self {
+        let position = Position::default();
+        let (file, message) = (file.to_owned(), message.to_owned());
+        Self(vec![Diagnostic { file, position, path: KeyPath::default(), line: String::new(), width: 1, message, help: None }])
+    }
+
     /// Gives every problem its place.
     pub fn locate(problems: Vec<Problem>, document: &Document) -> Self {
         let told = problems.into_iter().filter(|problem| !document.is_consequence(problem));

@@ -9,20 +9,15 @@ use crate::block::Block;
 use crate::diagnostics::{Diagnostic, Place, Problem};
 use crate::interpolate::{Environment, interpolate};
 use crate::key_path::KeyPath;
+use crate::secrets::{Secrets, is_secret};
 use crate::source::{Position, Source};
 use crate::tree::{Node, Table, Value};
-
-/// Keys whose values are never shown.
-const SECRET_KEYS: &[&str] = &["token", "secret", "secrets", "key", "password"];
 
 /// A configuration file: its text, its tree, and what in it is secret.
 pub struct Document {
     source: Arc<Source>,
     root: Node,
-    /// Where secrets stand in the text.
-    secret_spans: Vec<Range<usize>>,
-    /// Secrets that are not in the text, but in the environment or in files.
-    secret_values: Vec<String>,
+    secrets: Secrets,
     /// References that could not be replaced: whatever else is said of such a value is said of the reference.
     unresolved: Vec<Problem>,
 }
@@ -34,13 +29,8 @@ impl Document {
         let (mut root, misfits) = Node::from_toml(table.get_ref(), table.span());
         let mut problems: Vec<Problem> = errors.iter().map(syntax_problem).collect();
         problems.extend(misfits.into_iter().map(|(path, message)| Problem::at(path, message)));
-        let mut document = Self {
-            source: Arc::new(source),
-            root: Node::empty_table(),
-            secret_spans: Vec::new(),
-            secret_values: Vec::new(),
-            unresolved: Vec::new(),
-        };
+        let mut document =
+            Self { source: Arc::new(source), root: Node::empty_table(), secrets: Secrets::default(), unresolved: Vec::new() };
         document.resolve(&mut root, &KeyPath::default(), false, env);
         document.root = root;
         problems.extend(document.unresolved.iter().cloned());
@@ -75,7 +65,8 @@ impl Document {
     pub(crate) fn diagnose(&self, problem: Problem) -> Diagnostic {
         let span = self.span_of(&problem.path, &problem.place);
         let position = self.source.position(span.start);
-        let line = self.masked_line(position.line);
+        let (start, line) = self.source.line(position.line);
+        let line = self.secrets.mask_line(start, line);
         let rest = line.chars().count().saturating_sub(position.column - 1);
         let width = self.source.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
         Diagnostic {
@@ -84,8 +75,8 @@ impl Document {
             path: problem.path,
             line,
             width: width.min(rest.max(1)),
-            message: self.mask(&problem.message),
-            help: problem.help.map(|help| self.mask(&help)),
+            message: self.secrets.mask_message(&self.source.text, &problem.message),
+            help: problem.help.map(|help| self.secrets.mask_message(&self.source.text, &help)),
         }
     }
 
@@ -106,34 +97,17 @@ impl Document {
         }
     }
 
-    /// The line with every secret in it replaced by stars of the same width.
-    fn masked_line(&self, number: usize) -> String {
-        let (start, line) = self.source.line(number);
-        let known = |at: usize| self.secret_spans.iter().any(|span| span.contains(&(start + at)));
-        // Where the syntax is broken nothing is known of the line's values: what follows a secret's key is one.
-        let suspect = match (0..line.len()).any(known) {
-            true => line.len(),
-            false => after_secret_key(line).unwrap_or(line.len()),
-        };
-        let hidden = |at: usize, c: char| known(at) || (at >= suspect && !c.is_whitespace());
-        line.char_indices().map(|(at, c)| if hidden(at, c) { '*' } else { c }).collect()
-    }
-
-    fn mask(&self, message: &str) -> String {
-        let in_text = self.secret_spans.iter().filter_map(|span| self.source.text.get(span.clone()));
-        let known = in_text.chain(self.secret_values.iter().map(String::as_str)).filter(|secret| secret.len() >= 3);
-        known.fold(message.to_owned(), |message, secret| message.replace(secret, "***"))
-    }
-
     /// Replaces references below `node`, and notes what is secret.
     fn resolve(&mut self, node: &mut Node, path: &KeyPath, secret: bool, env: &dyn Environment) {
         let span = node.span.clone();
+        let secret = is_secret(path, secret);
+        let source = self.source.clone();
         match &mut node.value {
             Value::Text(text) => match interpolate(text, env) {
-                None if secret => self.hide(span),
-                None => {}
+                None if secret => self.secrets.hide(&source.text, span),
+                None => self.secrets.hide_in_url(&source.text, span, path),
                 Some(Ok(found)) => {
-                    self.secret_values.extend(found.secrets);
+                    found.secrets.into_iter().for_each(|value| self.secrets.hide_value(value));
                     *text = found.text;
                 }
                 Some(Err(message)) => self.unresolved.push(Problem::at(path.clone(), message)),
@@ -145,35 +119,13 @@ impl Document {
             }
             Value::Table(table) => {
                 for (key, value) in &mut table.0 {
-                    self.resolve(value, &path.key(&key.name), SECRET_KEYS.contains(&key.name.as_str()), env);
+                    self.resolve(value, &path.key(&key.name), secret, env);
                 }
             }
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) if secret => self.secrets.hide(&source.text, span),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {}
         }
     }
-
-    /// Notes the string at `span` as secret: what stands between its quotes. A broken string may lack the closing ones.
-    fn hide(&mut self, span: Range<usize>) {
-        let quoted = self.source.text.get(span.clone()).unwrap_or_default();
-        let opening = quoted.len() - quoted.trim_start_matches(['"', '\'']).len();
-        let closing = if quoted.len() > opening && quoted.ends_with(['"', '\'']) { opening } else { 0 };
-        if quoted.len() > opening + closing {
-            self.secret_spans.push(span.start + opening..span.end - closing);
-        }
-    }
-}
-
-/// Where in a line the value of a secret's key begins, if it is written in it (and not referred to).
-fn after_secret_key(line: &str) -> Option<usize> {
-    let is_secret = |equals: usize| {
-        let key = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        SECRET_KEYS.iter().any(|secret| {
-            let before = key.strip_suffix(secret);
-            before.is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'))
-        })
-    };
-    let equals = line.match_indices('=').map(|(at, _)| at).find(|at| is_secret(*at))?;
-    (!line[equals..].contains("${")).then_some(equals + 1)
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

@@ -7,6 +7,7 @@ mod route;
 mod service;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -70,6 +71,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.check_sections(root);
     let server = reader.server(root);
     let admin = reader.admin(root);
+    reader.check_addresses(&server, &admin);
     let services = reader.entities(root, "services", Reader::service);
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", Reader::consumer);
@@ -152,6 +154,19 @@ impl Reader {
         Admin { listen: table.listen.0, token, write_back: table.write_back }
     }
 
+    /// Two listeners on one address: one of them would wait for ever.
+    fn check_addresses(&mut self, server: &Server, admin: &Admin) {
+        let proxies =
+            server.listen.iter().enumerate().map(|(at, address)| (KeyPath::of(["server", "listen"]).index(at), *address));
+        let all: Vec<(KeyPath, SocketAddr)> = proxies.chain([(KeyPath::of(["admin", "listen"]), admin.listen)]).collect();
+        for (at, (path, address)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(*other, *address)) {
+                let message = format!("{address} overlaps with {other}");
+                self.problems.push(Problem::at(path.clone(), message).help("give each its own port"));
+            }
+        }
+    }
+
     /// Reads a single table of the top level, without what a later version will know.
     fn section<T: DeserializeOwned>(&mut self, root: &Table, name: &str) -> Option<T> {
         let path = KeyPath::of([name]);
@@ -196,6 +211,13 @@ impl Reader {
         self.problems.extend(problems);
         value
     }
+}
+
+/// Whether one socket would take what is meant for the other.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 fn id_of(written: Option<Uuid>, kind: &str, name: &str) -> Uuid {

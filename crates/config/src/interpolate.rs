@@ -10,6 +10,9 @@ pub trait Environment {
     fn file(&self, path: &Path) -> std::io::Result<String>;
 }
 
+/// How large a file may be that a reference names.
+const LARGEST_FILE: u64 = 64 * 1024;
+
 /// The environment of this process and its file system.
 pub struct ProcessEnvironment;
 
@@ -19,6 +22,11 @@ impl Environment for ProcessEnvironment {
     }
 
     fn file(&self, path: &Path) -> std::io::Result<String> {
+        // A pipe would be waited for, and a device has no end.
+        let about = std::fs::metadata(path)?;
+        if !about.is_file() || about.len() > LARGEST_FILE {
+            return Err(std::io::Error::other(format!("it is no ordinary file of at most {LARGEST_FILE} bytes")));
+        }
         std::fs::read_to_string(path)
     }
 }

@@ -17,6 +17,7 @@ mod key_path;
 mod kong_json;
 mod read;
 mod schema;
+mod secrets;
 mod source;
 mod stamps;
 mod suggest;

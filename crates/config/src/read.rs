@@ -11,7 +11,7 @@ use crate::deserialize::{Kind, Mistake};
 use crate::diagnostics::Problem;
 use crate::key_path::{KeyPath, Segment};
 use crate::suggest::one_of;
-use crate::tree::{Node, Value};
+use crate::tree::Node;
 
 /// Reads as much as can be read: the value without what is wrong with it, if it can do without, and every mistake.
 pub(crate) fn read<T: DeserializeOwned>(path: &KeyPath, node: &Node) -> (Option<T>, Vec<Problem>) {
@@ -21,60 +21,64 @@ pub(crate) fn read<T: DeserializeOwned>(path: &KeyPath, node: &Node) -> (Option<
     }
 }
 
-fn without_mistakes<T: DeserializeOwned>(path: &KeyPath, mut rest: Node, first: Mistake) -> (Option<T>, Vec<Problem>) {
+fn without_mistakes<T: DeserializeOwned>(path: &KeyPath, rest: Node, first: Mistake) -> (Option<T>, Vec<Problem>) {
     let mut problems: Vec<Problem> = Vec::new();
-    let mut tried: HashMap<KeyPath, usize> = HashMap::new();
-    let mut mistake = first;
-    loop {
+    let mut rest = Rest { node: rest, lists: HashMap::new() };
+    let mut next = Some(first);
+    while let Some(mistake) = next {
         if is_consequence(&mistake, path, &problems) {
             return (None, problems);
         }
-        let tries = tried.entry(mistake.path.clone()).or_default();
-        let patched = patch(&mut rest, &mistake, *tries);
-        *tries += 1;
-        if *tries == 1 {
-            problems.push(explain(path, mistake));
-        }
-        if !patched {
+        let place = mistake.path.0.clone();
+        let patchable = !matches!(mistake.kind, Kind::Missing { .. });
+        let shown = Mistake { path: rest.as_written(&mistake.path), kind: mistake.kind };
+        problems.push(explain(path, shown));
+        if !patchable || !rest.take_out(&place) {
             return (None, problems);
         }
-        mistake = match T::deserialize(&rest) {
-            Ok(value) => return (Some(value), problems),
-            Err(mistake) => mistake,
-        };
+        next = T::deserialize(&rest.node).err();
     }
+    (rest.whole().and_then(|node| T::deserialize(&node).ok()), problems)
 }
 
-/// Makes the copy readable without what is at fault.
-fn patch(rest: &mut Node, mistake: &Mistake, tries: usize) -> bool {
-    match (&mistake.kind, mistake.path.0.as_slice()) {
-        (Kind::Missing { .. }, _) => false,
-        (_, [list @ .., Segment::Index(index)]) => replace_by_sibling(rest, list, *index, tries),
-        (_, path) => rest.remove(path),
-    }
+/// A copy of the tree without what is at fault.
+struct Rest {
+    node: Node,
+    /// Of each list that lost elements: how long it was, and which of them are left.
+    lists: HashMap<Vec<Segment>, (usize, Vec<usize>)>,
 }
 
-/// Puts another element in the place of a bad one, so that the list keeps its length; or takes the whole list out if no
-/// other is good.
-fn replace_by_sibling(rest: &mut Node, list: &[Segment], index: usize, tries: usize) -> bool {
-    let mut node = &mut *rest;
-    for segment in list {
-        let child = match (&mut node.value, segment) {
-            (Value::Table(table), Segment::Key(key)) => table.get_mut(key),
-            (Value::Array(items), Segment::Index(at)) => items.get_mut(*at),
-            _ => None,
-        };
-        let Some(child) = child else { return false };
-        node = child;
+impl Rest {
+    /// A path in the copy as it is in the file: elements that were taken out count.
+    fn as_written(&self, path: &KeyPath) -> KeyPath {
+        let written = path.0.iter().enumerate().map(|(at, segment)| match (segment, self.lists.get(&path.0[..at])) {
+            (Segment::Index(index), Some((_, left))) => Segment::Index(left.get(*index).copied().unwrap_or(*index)),
+            (segment, _) => segment.clone(),
+        });
+        KeyPath(written.collect())
     }
-    // What stands before the first bad element was read already, so it is good. What stands behind it is tried in turn.
-    let sibling = if index > 0 { 0 } else { 1 + tries };
-    match &mut node.value {
-        Value::Array(items) if sibling < items.len() => {
-            items[index].value = items[sibling].value.clone();
-            true
+
+    /// Takes the value at `path` out; false if there is none.
+    fn take_out(&mut self, path: &[Segment]) -> bool {
+        let Some((Segment::Index(index), list)) = path.split_last() else { return self.node.remove(path) };
+        let Some(items) = self.node.list_at(list).filter(|items| *index < items.len()) else { return false };
+        let (_, left) = self.lists.entry(list.to_vec()).or_insert_with(|| (items.len(), (0..items.len()).collect()));
+        items.remove(*index);
+        left.remove(*index);
+        true
+    }
+
+    /// The copy with its lists as long as they were, so that what is said of lengths holds: a good element stands in for
+    /// a bad one. None if a list has no good element.
+    fn whole(mut self) -> Option<Node> {
+        for (path, (length, left)) in self.lists {
+            let items = self.node.list_at(&path)?;
+            let stand_in = items.first()?.clone();
+            let mut good = std::mem::take(items).into_iter();
+            let element = |at| if left.contains(&at) { good.next() } else { Some(stand_in.clone()) };
+            *items = (0..length).filter_map(element).collect();
         }
-        _ => rest.remove(list),
+        Some(self.node)
     }
 }
 
@@ -101,6 +105,10 @@ fn explain(path: &KeyPath, mistake: Mistake) -> Problem {
 }
 
 fn plain(mut message: String) -> String {
+    // serde quotes the string that it did not expect; it stands in the line that is shown, where secrets are masked.
+    if let (Some(start), Some(end)) = (message.find("string \""), message.rfind("\", expected")) {
+        message.replace_range(start..=end, "a string");
+    }
     for (theirs, ours) in PLAIN_WORDS {
         message = message.replace(theirs, ours);
     }
@@ -161,13 +169,14 @@ mod tests {
             &[
                 ("limt", "did you mean \"limit\"?"),
                 ("limit[1]", "expected a whole number"),
-                ("limit[2]", "\"three\""),
+                ("limit[2]", "a string"),
                 ("hide", "expected true or false"),
             ],
         );
+        check("limit = [\"a\", \"b\"]\nwindow_size = [1]", &[("limit[0]", "a string"), ("limit[1]", "a string")]);
         check("limit = [3]", &[("", "required field missing: window_size")]);
         check("limit = 3\nwindow_size = [1]", &[("limit", "expected a list")]);
-        check("limit = [\"a\", \"b\", 3]\nwindow_size = []", &[("limit[0]", "\"a\""), ("limit[1]", "\"b\"")]);
-        check("limit = [\"a\"]\nwindow_size = [\"b\"]", &[("limit[0]", "\"a\""), ("window_size[0]", "\"b\"")]);
+        check("limit = [\"a\", \"b\", 3]\nwindow_size = []", &[("limit[0]", "a string"), ("limit[1]", "a string")]);
+        check("limit = [\"a\"]\nwindow_size = [\"b\"]", &[("limit[0]", "a string"), ("window_size[0]", "a string")]);
     }
 }

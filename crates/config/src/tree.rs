@@ -64,6 +64,17 @@ impl Node {
         Self { span: 0..0, value: Value::Table(Table::default()) }
     }
 
+    /// What it is, for a message.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Text(_) => "a string",
+            Value::Integer(_) | Value::Float(_) => "a number",
+            Value::Boolean(_) => "true or false",
+            Value::Array(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+
     pub fn table(&self) -> Option<&Table> {
         match &self.value {
             Value::Table(table) => Some(table),
@@ -94,16 +105,30 @@ impl Node {
         }
     }
 
-    /// Takes the value at `path` out; false if there is none. An element of an array leaves the others in their places.
+    /// Takes the key at `path` out; false if there is none.
     pub fn remove(&mut self, path: &[Segment]) -> bool {
-        match (&mut self.value, path) {
-            (Value::Table(table), [Segment::Key(key)]) => table.remove(key).is_some(),
-            (Value::Table(table), [Segment::Key(key), rest @ ..]) => table.get_mut(key).is_some_and(|child| child.remove(rest)),
-            (Value::Array(items), [Segment::Index(index), rest @ ..]) if !rest.is_empty() => {
-                items.get_mut(*index).is_some_and(|child| child.remove(rest))
+        match path.split_last() {
+            Some((Segment::Key(key), above)) => {
+                self.at_mut(above).and_then(Node::table_mut).is_some_and(|table| table.remove(key).is_some())
             }
             _ => false,
         }
+    }
+
+    /// The list at `path`.
+    pub fn list_at(&mut self, path: &[Segment]) -> Option<&mut Vec<Node>> {
+        match &mut self.at_mut(path)?.value {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    fn at_mut(&mut self, path: &[Segment]) -> Option<&mut Node> {
+        path.iter().try_fold(self, |node, segment| match (&mut node.value, segment) {
+            (Value::Table(table), Segment::Key(key)) => table.get_mut(key),
+            (Value::Array(items), Segment::Index(index)) => items.get_mut(*index),
+            _ => None,
+        })
     }
 
     /// The tree of a parsed document, and which numbers do not fit.

@@ -1,7 +1,7 @@
 //! Who is at the other end. X-Forwarded-For counts only if a trusted proxy sent it, and is read from the right: the first
 //! address that is not a trusted proxy's is the client, and nothing to its left is believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -16,7 +16,7 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
     for line in lines.iter().rev() {
         for hop in line.to_str().unwrap_or_default().rsplit(',') {
             // What is no address is nobody's: the last hop that was understood counts.
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+            let Some(hop) = address(hop.trim()) else { return client };
             client = hop.to_canonical();
             if !is_trusted(client, trusted) {
                 return client;
@@ -24,6 +24,12 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
         }
     }
     client
+}
+
+/// An address as proxies write it: by itself, or with the port that the client had.
+fn address(hop: &str) -> Option<IpAddr> {
+    let alone = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    alone.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// Whether the peer is one of the proxies whose headers count.
@@ -58,6 +64,9 @@ mod tests {
         check("::ffff:10.0.0.1", &["::ffff:1.1.1.1"], "1.1.1.1");
         check("::1", &["2001:db8::1"], "2001:db8::1");
         check("10.0.0.1", &[""], "10.0.0.1");
+        check("10.0.0.1", &["1.1.1.1:55"], "1.1.1.1");
+        check("10.0.0.1", &["[2001:db8::1]:55"], "2001:db8::1");
+        check("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1");
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use sluice_plugins::UpstreamRequest;
 
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
+use crate::framing::unify_length;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -40,6 +41,7 @@ pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx)
     parts.uri = target(ctx.target.clone())?;
     let headers = &mut parts.headers;
     headers.reserve(ADDED);
+    unify_length(headers);
     let peer = peer_ip(session).unwrap_or(ctx.client_ip);
     let trusted = is_trusted(peer, &snapshot.trusted_proxies);
     tell_who_asks(session, headers, ctx, (peer, trusted))?;

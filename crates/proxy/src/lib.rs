@@ -8,6 +8,7 @@ mod client_ip;
 mod ctx;
 mod failure;
 mod forward;
+mod framing;
 mod normalise;
 mod reply;
 mod request_id;

@@ -21,6 +21,7 @@ use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::failure::reply_to;
 use crate::forward::{forward, peer_ip};
+use crate::framing;
 use crate::normalise::normalise;
 use crate::reply;
 use crate::request_id::RequestId;
@@ -52,6 +53,9 @@ impl Gateway {
         let request = session.req_header().as_ref();
         if let Some(peer) = peer_ip(session) {
             *client_ip = client_ip_behind(peer, &request.headers, &snapshot.trusted_proxies);
+        }
+        if let Some(reply) = framing::refuse(request) {
+            return Flow::Respond(reply);
         }
         let path = normalise(request.uri.path());
         let host = host_of(request);
@@ -120,7 +124,10 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut pingora_core::modules::http::HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<bool> {
-        session.set_keepalive(Some(KEEPALIVE_SECONDS));
+        // Only if the client keeps the connection: without a time of ours it would be kept for ever.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(KEEPALIVE_SECONDS));
+        }
         match Self::decide(session, ctx) {
             Flow::Continue => Ok(false),
             Flow::Respond(reply) => {
@@ -157,12 +164,16 @@ impl ProxyHttp for Gateway {
         forward(session, request, ctx)
     }
 
-    async fn response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {
+    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
         // What the upstream speaks is between it and us.
         response.set_version(Version::HTTP_11);
+        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+            framing::strip_hop_by_hop(response);
+            framing::suit_old_client(session, response);
+        }
         reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;
         let now = Instant::now();
         let sent = ctx.upstream_started.unwrap_or(now);

@@ -11,7 +11,15 @@ impl Reader {
         let scope = Scope::Service(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let table: ServiceTable = self.take(&at.path, &at.node)?;
+        let timeouts = [("connect", table.connect_timeout), ("write", table.write_timeout), ("read", table.read_timeout)];
+        for (kind, _) in timeouts.iter().filter(|(_, timeout)| timeout.0 == 0) {
+            let problem = Problem::at(at.path.key(&format!("{kind}_timeout")), "must be at least 1 millisecond");
+            self.problems.push(problem);
+        }
         let place = self.place_of(&table, &at.path)?;
+        if place.port == 0 {
+            self.problems.push(Problem::at(at.path.key(if table.url.is_some() { "url" } else { "port" }), "port 0 is nobody's"));
+        }
         Some(Service {
             id: id_of(table.id, "services", at.name),
             name: at.name.to_owned(),

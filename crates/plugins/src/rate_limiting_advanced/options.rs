@@ -114,8 +114,10 @@ impl Options {
             (Identifier::Path, None) => {
                 problems.push(cx.block.problem("required field missing: path").help("`identifier = \"path\"` counts one path"));
             }
-            (Identifier::Path, Some(path)) if !path.starts_with('/') => {
-                problems.push(cx.block.problem_at("path", "should start with: /"));
+            (Identifier::Path, Some(path)) => {
+                if let Err(message) = sluice_config::PathPrefix::try_from(path.clone()) {
+                    problems.push(cx.block.problem_at("path", message));
+                }
             }
             _ => {}
         }
@@ -145,6 +147,14 @@ impl Options {
         }
         if self.burst.is_some() && self.window_type != WindowType::Gcra {
             problems.push(cx.block.problem_at("burst", "is for `window_type = \"gcra\"` only"));
+        }
+        for (index, size) in self.window_size.iter().enumerate() {
+            if self.window_size[..index].contains(size) {
+                problems.push(Problem::at(
+                    cx.block.path().key("window_size").index(index),
+                    format!("there is a window of {size} seconds already"),
+                ));
+            }
         }
         let name = match self.window_type {
             WindowType::Sliding => "sliding",

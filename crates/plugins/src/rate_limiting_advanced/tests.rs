@@ -138,6 +138,8 @@ fn options_that_make_no_sense_are_refused_by_name() {
     check("limit = [1]\nwindow_size = [1, 2]", &["same number of windows and limits"]);
     check("limit = [1]\nwindow_size = [1]\nidentifier = \"header\"", &["header_name"]);
     check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"", &["path"]);
+    check("limit = [5, 9]\nwindow_size = [60, 60]", &["window_size[1]"]);
+    check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"\npath = \"/a/../b\"", &["path"]);
     check("limit = [1]\nwindow_size = [1]\nburst = 2", &["burst"]);
     check("limit = [1]\nwindow_size = [1]\nerror_code = 99", &["error_code"]);
     check("limit = [1]\nwindow_size = [1]\nthrottling = { enabled = true }", &["throttling"]);
