@@ -28,6 +28,36 @@ fn a_hook_registered_here_is_in_the_file_and_survives_a_restart() {
 }
 
 #[test]
+fn a_hand_edit_is_not_lost_while_the_api_writes() {
+    let gateway = Gateway::start("[event_hooks.a]\nsource = \"config\"\nhandler = \"log\"\n");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let gateway = &gateway;
+        let patching = scope.spawn(|| {
+            let mut patches = 0_u64;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                patches += 1;
+                let answer = gateway.admin("PATCH", "/event-hooks/a", &json!({ "snooze": patches }).to_string());
+                assert_eq!(answer.status, 200, "{}", answer.body);
+            }
+            patches
+        });
+        for n in 0..30 {
+            let before = gateway.version();
+            gateway.edit_by_rename(|text| format!("{text}# by hand {n}\n"));
+            crate::harness::eventually("a patch comes on top of it", || (gateway.version() > before + 1).then_some(()));
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(patching.join().unwrap() > 30);
+    });
+    let text = gateway.config_text();
+    let lost: Vec<usize> = (0..30).filter(|n| !text.contains(&format!("# by hand {n}\n"))).collect();
+    assert_eq!(lost, Vec::<usize>::new(), "{text}");
+    let shown = gateway.admin("GET", "/event-hooks/a", "").json()["snooze"].as_u64().unwrap();
+    assert!(text.contains(&format!("snooze = {shown}\n")), "the file says what is in force: {shown}\n{text}");
+}
+
+#[test]
 fn a_bad_hook_is_refused_with_the_field_named_and_changes_nothing() {
     let gateway = Gateway::start("");
     let before = gateway.config_text();
@@ -112,5 +142,8 @@ fn what_there_is_can_be_listed_and_secrets_are_not_shown() {
     }
     gateway.edit_by_rename(|text| text.replace("secret = \"hush-hush\"", "secrt = \"hush-hush\""));
     gateway.wait_for_log("did you mean \"secret\"?");
-    assert_eq!(receiver.received().len(), 0);
+    // The hook hears of the refusal, and nothing of the secret.
+    let told = receiver.wait_for(1).remove(0);
+    assert_eq!(told.json()["event"], "rejected");
+    assert!(!String::from_utf8_lossy(&told.body).contains("hush-hush"));
 }

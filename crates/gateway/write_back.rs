@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde_json::{Map, Value as Json};
 use sluice_admin::{Edit, Refusal};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -118,8 +120,8 @@ fn to_value(json: &Json) -> Value {
     }
 }
 
-/// Puts the text in the place of `before`, whole or not at all: a temporary file beside it, synced, renamed over it. False
-/// if the file says something else than `before` by now.
+/// Puts the text in the place of `before`, whole or not at all: a temporary file beside it, synced, exchanged with it. False
+/// if the file said something else than `before` by then; it says that still.
 pub fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
     // Where the file is a link, what it points at is replaced, and the link stays.
     let file = file.canonicalize()?;
@@ -130,22 +132,34 @@ pub fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bo
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let replaced = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error)).and_then(|()| {
-        if std::fs::read_to_string(&file)? != before {
-            return Ok(false);
-        }
-        match std::fs::rename(&temporary, &file) {
-            // A single file that is mounted cannot be replaced, only written.
-            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => write_in_place(&file, text),
-            renamed => renamed,
-        }
-        .map(|()| true)
-    });
-    if !matches!(replaced, Ok(true)) || temporary.exists() {
-        let _ = std::fs::remove_file(&temporary);
-    }
+    let written = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error));
+    let replaced = written.and_then(|()| exchange(&temporary, &file, before));
+    let _ = std::fs::remove_file(&temporary);
+    let replaced = match replaced {
+        // A single file that is mounted cannot be replaced, only written.
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => write_in_place(&file, before, text),
+        replaced => replaced,
+    };
     std::fs::File::open(folder)?.sync_all()?;
     replaced
+}
+
+/// Exchanges the files, and back again if the one that was there is not `before`: nobody's edit can come between.
+fn exchange(temporary: &Path, file: &Path, before: &str) -> std::io::Result<bool> {
+    let exchange = || renameat_with(CWD, temporary, CWD, file, RenameFlags::EXCHANGE);
+    match exchange() {
+        // A file system that cannot exchange: what remains is to look first.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            let same = std::fs::read_to_string(file)? == before;
+            return if same { std::fs::rename(temporary, file).map(|()| true) } else { Ok(false) };
+        }
+        exchanged => exchanged?,
+    }
+    let same = std::fs::read(temporary)? == before.as_bytes();
+    if !same {
+        exchange()?;
+    }
+    Ok(same)
 }
 
 fn in_folder(folder: &Path, error: &std::io::Error) -> std::io::Error {
@@ -163,10 +177,13 @@ fn write_synced(about: &Metadata, temporary: &Path, text: &str) -> std::io::Resu
     out.sync_all()
 }
 
-fn write_in_place(file: &Path, text: &str) -> std::io::Result<()> {
+fn write_in_place(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
+    if std::fs::read_to_string(file)? != before {
+        return Ok(false);
+    }
     let mut out = std::fs::OpenOptions::new().write(true).truncate(true).open(file)?;
     out.write_all(text.as_bytes())?;
-    out.sync_all()
+    out.sync_all().map(|()| true)
 }
 
 #[cfg(test)]

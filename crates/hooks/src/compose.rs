@@ -41,14 +41,21 @@ impl<'a> Writer<'a> {
         {
             headers.push((CONTENT_TYPE, Text::Plain(content_type.to_owned())));
         }
-        Content {
+        let content = Content {
             method,
             url: config.url.0.clone(),
             verify: config.ssl_verify,
             headers,
             body: body.0,
             shapes: take(&mut self.shapes),
+        };
+        if self.problems.is_empty()
+            && let Err(message) = content.try_body()
+        {
+            let key = if config.body.is_some() { "body" } else { "payload" };
+            self.problems.push(Problem::at(self.path(key), message));
         }
+        content
     }
 
     fn path(&self, key: &str) -> KeyPath {

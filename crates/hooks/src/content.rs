@@ -1,6 +1,7 @@
 //! What a `webhook-custom` sends: its options, ready for use, and the request that they make of a delivery.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use http::header::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -12,6 +13,11 @@ use crate::exchange::Request;
 use crate::handler::Delivery;
 use crate::headers;
 use crate::template::{Template, context};
+
+/// How long a body may be, and the query of a GET, and all that is printed for it.
+pub(crate) const BODY_LIMIT: usize = 256 * 1024;
+
+const TOO_LONG: &str = "what the hook sends is more than 256 KiB";
 
 /// The options, ready for use.
 pub(crate) struct Content {
@@ -50,23 +56,39 @@ pub(crate) enum Tree {
     Table(Vec<(String, Tree)>),
 }
 
-impl Text {
-    fn print<'a>(&'a self, fields: &Context) -> Result<Cow<'a, str>, String> {
-        match self {
-            Self::Plain(text) => Ok(Cow::Borrowed(text)),
-            Self::Template(template) => template.render(fields).map(Cow::Owned),
-        }
+/// Prints texts until they are too long together.
+struct Printer<'a> {
+    fields: &'a Context,
+    printed: Cell<usize>,
+}
+
+impl Printer<'_> {
+    fn print<'t>(&self, text: &'t Text) -> Result<Cow<'t, str>, String> {
+        let text = match text {
+            Text::Plain(text) => Cow::Borrowed(text.as_str()),
+            Text::Template(template) => Cow::Owned(template.render(self.fields)?),
+        };
+        self.printed.set(self.printed.get() + text.len());
+        fits(self.printed.get()).map(|()| text)
+    }
+
+    fn pairs<'t>(&self, pairs: &'t [(String, Text)]) -> Result<Vec<(&'t str, Cow<'t, str>)>, String> {
+        pairs.iter().map(|(key, text)| Ok((key.as_str(), self.print(text)?))).collect()
     }
 }
 
+fn fits(length: usize) -> Result<(), String> {
+    if length > BODY_LIMIT { Err(TOO_LONG.to_owned()) } else { Ok(()) }
+}
+
 impl Tree {
-    fn print(&self, fields: &Context) -> Result<Value, String> {
+    fn print(&self, printer: &Printer<'_>) -> Result<Value, String> {
         Ok(match self {
-            Self::Text(text) => Value::String(text.print(fields)?.into_owned()),
+            Self::Text(text) => Value::String(printer.print(text)?.into_owned()),
             Self::Value(value) => value.clone(),
-            Self::List(items) => Value::Array(items.iter().map(|item| item.print(fields)).collect::<Result<_, _>>()?),
+            Self::List(items) => Value::Array(items.iter().map(|item| item.print(printer)).collect::<Result<_, _>>()?),
             Self::Table(entries) => {
-                let print = |(key, entry): &(String, Tree)| Ok::<_, String>((key.clone(), entry.print(fields)?));
+                let print = |(key, entry): &(String, Tree)| Ok::<_, String>((key.clone(), entry.print(printer)?));
                 Value::Object(entries.iter().map(print).collect::<Result<_, _>>()?)
             }
         })
@@ -79,26 +101,37 @@ impl Content {
         let shape =
             self.shapes.iter().find(|shape| std::ptr::eq(shape.kind, delivery.kind)).ok_or("the hook has no such event")?;
         let fields = context(&shape.fields(delivery));
+        let printer = Printer { fields: &fields, printed: Cell::new(0) };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 4);
         for (name, text) in &self.headers {
-            let value = headers::value(&text.print(&fields)?).map_err(|error| format!("header {name}: {error}"))?;
+            let of_header = |error| format!("header {name}: {error}");
+            let value = printer.print(text).and_then(|text| headers::value(&text)).map_err(of_header)?;
             headers.insert(name, value);
         }
+        let (url, body) = self.body(&printer)?;
+        Ok(Request { method: self.method.clone(), url, headers, body: body.into(), verify: self.verify })
+    }
+
+    /// Tries the body on every sample, for what only shows in the whole.
+    pub fn try_body(&self) -> Result<(), String> {
+        self.shapes.iter().try_for_each(|shape| {
+            let fields = context(&shape.fields(&shape.full()));
+            self.body(&Printer { fields: &fields, printed: Cell::new(0) }).map(|_| ())
+        })
+    }
+
+    fn body(&self, printer: &Printer<'_>) -> Result<(Url, String), String> {
         let mut url = self.url.clone();
         let body = match &self.body {
             Body::Nothing => String::new(),
-            Body::Json(tree) => tree.print(&fields)?.to_string(),
-            Body::Form(pairs) => Serializer::new(String::new()).extend_pairs(print_pairs(pairs, &fields)?).finish(),
+            Body::Json(tree) => tree.print(printer)?.to_string(),
+            Body::Form(pairs) => Serializer::new(String::new()).extend_pairs(printer.pairs(pairs)?).finish(),
             Body::Query(pairs) => {
-                url.query_pairs_mut().extend_pairs(print_pairs(pairs, &fields)?);
+                url.query_pairs_mut().extend_pairs(printer.pairs(pairs)?);
                 String::new()
             }
-            Body::Text(text) => text.print(&fields)?.into_owned(),
+            Body::Text(text) => printer.print(text)?.into_owned(),
         };
-        Ok(Request { method: self.method.clone(), url, headers, body: body.into(), verify: self.verify })
+        fits(body.len().max(url.as_str().len())).map(|()| (url, body))
     }
-}
-
-fn print_pairs<'a>(pairs: &'a [(String, Text)], fields: &Context) -> Result<Vec<(&'a str, Cow<'a, str>)>, String> {
-    pairs.iter().map(|(key, text)| Ok((key.as_str(), text.print(fields)?))).collect()
 }

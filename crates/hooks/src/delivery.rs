@@ -40,6 +40,8 @@ pub(crate) async fn work(lane: Arc<Lane>, clients: Arc<Clients>, progress: Arc<N
                 let (id, result) = outcome(end);
                 if let Some(job) = jobs.remove(&id) {
                     lane.finish(&job, result, Instant::now());
+                    // Who is told of the end may look whether anybody still holds it.
+                    drop(job);
                     progress.notify_one();
                 }
             }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_events::{Bus, Occurrence};
@@ -21,7 +21,7 @@ use crate::clients::Clients;
 use crate::delivery::work;
 use crate::hook::Hook;
 use crate::lane::Lane;
-use crate::queue::{Data, Job};
+use crate::queue::{Data, Job, Taken};
 use crate::spool::{self, Kept};
 use crate::stats::HookStats;
 
@@ -100,17 +100,23 @@ impl Engine {
     }
 
     /// Delivers until `shutdown`, and then what can be delivered within the grace; the rest is kept in a file, which is
-    /// taken up at the beginning of the next run. The hooks should be there before, or theirs is lost.
+    /// taken up at the beginning of the next run. The hooks should be there before, or theirs is lost. The file stays until
+    /// all of it is done, so after a kill some of it may be delivered twice, with the same id.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        self.take_up();
+        let mut taken = self.take_up();
         let mut workers = JoinSet::new();
         let mut batch = Vec::new();
         let mut shutdown = pin!(shutdown);
         loop {
             self.start(&mut workers);
+            if taken.as_ref().is_some_and(|taken| taken.strong_count() == 0) {
+                self.settle();
+                taken = None;
+            }
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
+                () = self.progress.notified(), if taken.is_some() => {}
                 () = self.changed.notified() => {}
                 Some(end) = workers.join_next() => if let Err(error) = end {
                     error!("the worker of a hook broke down, and the hook is still until the next start: {error}");
@@ -176,22 +182,17 @@ impl Engine {
         lanes.active.iter().chain(&lanes.leaving).all(|lane| lane.is_idle(now))
     }
 
-    /// Takes up what the last run kept.
-    fn take_up(&self) {
-        let state_dir = &self.options.state_dir;
-        let (all, broken) = match spool::read(state_dir) {
-            Ok((all, 0)) if all.is_empty() => return,
-            Ok(found) => found,
-            Err(error) => {
-                error!("what was pending at the last stop cannot be read and is set aside: {error}");
-                return self.set_aside();
-            }
-        };
-        let now = Instant::now();
+    /// Takes up what the last run kept. Everything is done once nobody holds what it gives.
+    fn take_up(&self) -> Option<Weak<Taken>> {
+        let all = spool::take_up(&self.options.state_dir);
+        if all.is_empty() {
+            return None;
+        }
+        let (now, holder) = (Instant::now(), Arc::new(Taken));
         let (mut taken, mut lost) = (0, 0);
         for kept in all {
             let count = kept.count;
-            match self.restore(kept, now) {
+            match self.restore(kept, &holder, now) {
                 Some(()) => taken += count,
                 None => lost += count,
             }
@@ -200,25 +201,20 @@ impl Engine {
         if lost > 0 {
             warn!(dropped = lost, "events were dropped: their hooks are gone, or want them no more");
         }
-        if broken > 0 {
-            error!(broken, "lines of what was pending at the last stop cannot be read; the file is set aside");
-            self.set_aside();
-        } else if let Err(error) = spool::remove(state_dir) {
-            error!("what was pending at the last stop is under way, but its file cannot be removed: {error}");
+        Some(Arc::downgrade(&holder))
+    }
+
+    fn settle(&self) {
+        if let Err(error) = spool::settle(&self.options.state_dir) {
+            error!("what was pending at the last stop is done, but its file cannot be removed: {error}");
         }
     }
 
-    fn set_aside(&self) {
-        if let Err(error) = spool::set_aside(&self.options.state_dir) {
-            error!("the file cannot be set aside: {error}");
-        }
-    }
-
-    fn restore(&self, kept: Kept, now: Instant) -> Option<()> {
+    fn restore(&self, kept: Kept, taken: &Arc<Taken>, now: Instant) -> Option<()> {
         let kind = sluice_events::kind_of(&kept.source, &kept.event)?;
         let lane = self.lanes().active.iter().find(|lane| lane.id == kept.hook && lane.matches(kind))?.clone();
         let due = now + Duration::from_millis(kept.due_at.unwrap_or(0).saturating_sub(unix_ms()));
-        let data = Data::Kept(serde_json::Value::Object(kept.data).to_string().into());
+        let data = Data::Kept(serde_json::Value::Object(kept.data).to_string().into(), taken.clone());
         let Kept { id, count, first_at, last_at, attempts, .. } = kept;
         lane.restore(Job { seq: 0, id, kind, data, count, first_at, last_at, attempts }, due, now);
         Some(())
@@ -232,10 +228,8 @@ impl Engine {
         }
         let all: Vec<Kept> = lanes.active.iter().flat_map(|lane| unfinished(lane, now)).collect();
         let pending: u64 = all.iter().map(|kept| kept.count).sum();
-        if all.is_empty() {
-            return;
-        }
-        match spool::write(&self.options.state_dir, &all) {
+        match spool::keep(&self.options.state_dir, &all) {
+            Ok(()) if all.is_empty() => {}
             Ok(()) => info!(pending, "events that are not delivered yet are kept for the next start"),
             Err(error) => error!(dropped = pending, "events that are not delivered yet cannot be kept: {error}"),
         }

@@ -34,20 +34,23 @@ pub(crate) struct Job {
     pub attempts: u32,
 }
 
+/// Held by everything that was taken up from the file of the last stop.
+pub(crate) struct Taken;
+
 /// The data of an event, in the smaller form that it came in.
 #[derive(Clone)]
 pub(crate) enum Data {
     /// From the bus.
     Event(Arc<Event>),
-    /// From the file of the last stop, as JSON.
-    Kept(Box<str>),
+    /// From the file of the last stop, as JSON. The file stays as long as one of these does.
+    Kept(Box<str>, #[expect(dead_code, reason = "it is only held")] Arc<Taken>),
 }
 
 impl Data {
     pub fn to_map(&self) -> Map<String, Value> {
         let value = match self {
             Self::Event(event) => event.data(),
-            Self::Kept(json) => serde_json::from_str(json).unwrap_or_default(),
+            Self::Kept(json, _) => serde_json::from_str(json).unwrap_or_default(),
         };
         match value {
             Value::Object(map) => map,

@@ -1,12 +1,12 @@
 //! Templates: compiled once when a hook is built, and tried on a sample of every event that the hook will see.
 
-use std::io::{self, Write};
-
 use serde_json::{Map, Value};
 use sluice_config::one_of;
-use tera::{Context, ErrorKind, Kwargs, State, Tera};
+use tera::{Context, ErrorKind, Tera};
 
 use crate::context::Shape;
+use crate::filters::{self, Capped};
+use crate::guard;
 use crate::paths::dotted_paths;
 
 /// Kong's syntax that means something else here, and what to write instead.
@@ -19,6 +19,8 @@ const KONG: &[(&str, &str, &str)] = &[
 ];
 
 const LUA: &str = "Lua code is not run here; {% … %} takes statements such as {% if consumer.username %}…{% else %}…{% endif %}";
+
+const TOO_LONG: &str = "the template renders more than 64 KiB";
 
 /// A template that was compiled.
 pub(crate) struct Template {
@@ -60,11 +62,10 @@ impl Template {
         refuse_kong(text)?;
         let mut tera = Tera::default();
         tera.autoescape_on([".json"]);
-        tera.set_escape_fn(escape_json);
-        tera.register_filter("json", json);
+        filters::register(&mut tera);
         let name = if escape == Escape::Json { "template.json" } else { "template" };
         match tera.add_raw_template(name, text) {
-            Ok(()) => Ok(Self { tera, name, text: text.to_owned() }),
+            Ok(()) => guard::check(text).map(|()| Self { tera, name, text: text.to_owned() }),
             Err(error) => {
                 let refusal = Refusal::new(format!("the template does not compile: {}", message(&error)));
                 Err(if text.contains("{%") { refusal.help(LUA) } else { refusal })
@@ -76,10 +77,9 @@ impl Template {
     pub fn try_on(&self, shape: &Shape) -> Result<[String; 2], Refusal> {
         let fields = shape.fields(&shape.full());
         self.check_names(&fields)?;
-        let fails = |error| Refusal::new(format!("the template fails: {}", message(&error)));
-        let printed = self.print(&context(&fields)).map_err(fails)?;
-        let printed_bare = self.print(&context(&shape.fields(&shape.bare()))).map_err(|error| {
-            let refusal = Refusal::new(format!("fails for a request without consumer, service or route: {}", message(&error)));
+        let printed = self.print(&context(&fields)).map_err(|fault| fault.refusal("the template fails"))?;
+        let printed_bare = self.print(&context(&shape.fields(&shape.bare()))).map_err(|fault| {
+            let refusal = fault.refusal("fails for a request without consumer, service or route");
             refusal.help("guard it, as in {% if consumer.username %}…{% endif %}")
         })?;
         Ok([printed, printed_bare])
@@ -87,11 +87,19 @@ impl Template {
 
     /// Prints it with these fields.
     pub fn render(&self, fields: &Context) -> Result<String, String> {
-        self.print(fields).map_err(|error| message(&error))
+        self.print(fields).map_err(|fault| match fault {
+            Fault::TooLong => TOO_LONG.to_owned(),
+            Fault::Fails(message) => message,
+        })
     }
 
-    fn print(&self, fields: &Context) -> Result<String, tera::Error> {
-        self.tera.render(self.name, fields)
+    fn print(&self, fields: &Context) -> Result<String, Fault> {
+        let mut printed = Capped::default();
+        match self.tera.render_to(self.name, fields, &mut printed) {
+            Ok(()) => String::from_utf8(printed.bytes).map_err(|error| Fault::Fails(error.to_string())),
+            Err(_) if printed.full => Err(Fault::TooLong),
+            Err(error) => Err(Fault::Fails(message(&error))),
+        }
     }
 
     /// Every name that is written must be a field, also in a branch that the sample does not take.
@@ -103,6 +111,21 @@ impl Template {
         // Others than these are the template's own: loop variables and what `set` sets.
         let of_fields = |path: &&str| path.split('.').next().is_some_and(|name| names.contains(name));
         dotted_paths(&self.text).into_iter().filter(of_fields).try_for_each(|path| check_path(path, fields))
+    }
+}
+
+/// Why a template does not print.
+enum Fault {
+    TooLong,
+    Fails(String),
+}
+
+impl Fault {
+    fn refusal(self, what: &str) -> Refusal {
+        match self {
+            Self::TooLong => Refusal::new(format!("{TOO_LONG} on the sample")),
+            Self::Fails(message) => Refusal::new(format!("{what}: {message}")),
+        }
     }
 }
 
@@ -146,18 +169,6 @@ fn message(error: &tera::Error) -> String {
         _ => error.to_string(),
     };
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Escapes text for the inside of a JSON string.
-fn escape_json(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let quoted = serde_json::to_string(text)?;
-    out.write_all(&quoted.as_bytes()[1..quoted.len() - 1])
-}
-
-/// The filter `json`: a value as JSON, quotes and all.
-fn json(value: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera::Value> {
-    let text = serde_json::to_string(value).map_err(|error| tera::Error::message(error.to_string()))?;
-    Ok(tera::Value::safe_string(&text))
 }
 
 #[cfg(test)]
@@ -252,5 +263,31 @@ mod tests {
         let printed = template.render(&context(fields.as_object().unwrap())).unwrap();
         let value: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(value, serde_json::json!({ "a": "q\"\n\\", "b": 4, "c": { "x": null }, "d": "q\"\n\\" }));
+    }
+
+    #[test]
+    fn what_makes_much_of_little_is_refused() {
+        let a = "a".repeat(300);
+        let squared = format!("{{{{ '{a}' | replace(from='a', to='{a}') }}}}");
+        refused(&squared, "a text in it is more than 64 KiB", "");
+        refused(&format!("{{{{ '{a}' | split(pat='') | join(sep='{a}') }}}}"), "more than 64 KiB", "");
+        refused("{{ ip | indent(width=1000) }}", "indent is not available", "");
+        refused("{{ range(end=3) }}", "range is not available: loops go over the event's own lists", "");
+        let quotes = format!("{{{{ '\"'{} }}}}", " | json | str".repeat(20));
+        refused(&quotes, "more than 64 KiB", "");
+        let quotes = format!("{{{{ '\"'{} }}}}", " | escape | str".repeat(20));
+        refused(&quotes, "more than 64 KiB", "");
+        check("{{ 'a-b' | replace(from='-', to='+') }}{{ ['a', 1] | join(sep=', ') }}", "a+ba, 1", "a+ba, 1");
+    }
+
+    #[test]
+    fn what_prints_too_much_is_refused_at_load_and_fails_later() {
+        let limit = filters::TEXT_LIMIT;
+        assert!(tried(&"x".repeat(limit), Escape::No).is_ok());
+        refused(&"x".repeat(limit + 1), "the template renders more than 64 KiB on the sample", "");
+        let template = Template::compile("{% for p in route.paths %}{{ p }}{% endfor %}", Escape::No).unwrap();
+        template.try_on(&shape()).unwrap();
+        let fields = serde_json::json!({ "route": { "paths": vec!["x".repeat(1000); 70] } });
+        assert_eq!(template.render(&context(fields.as_object().unwrap())), Err("the template renders more than 64 KiB".into()));
     }
 }

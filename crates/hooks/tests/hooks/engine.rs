@@ -225,7 +225,41 @@ async fn what_is_pending_at_a_stop_is_taken_up_at_the_next_start() {
     assert_eq!(stats.matched, 5);
     assert!(!file.exists());
     running.stop().await;
-    assert!(!file.exists());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is pending");
+}
+
+#[tokio::test]
+async fn what_was_taken_up_survives_a_kill_until_it_is_done() {
+    let (dir, mut hanging, mut good) = (tempfile::tempdir().unwrap(), Receiver::hanging().await, Receiver::good().await);
+    let to_hanging = webhook("kept", hanging.addr, "concurrency = 1");
+    let taken = dir.path().join("pending-deliveries.taken.jsonl");
+    let running = Running::start(dir.path(), &to_hanging);
+    (0..3).for_each(|n| running.emit(n));
+    running.until("kept", |stats| stats.matched == 3).await;
+    running.stop().await;
+
+    let first = hanging.next().await;
+    for _ in 0..2 {
+        let running = Running::start(dir.path(), &to_hanging);
+        assert_eq!(hanging.next().await.header("webhook-id"), first.header("webhook-id"));
+        running.kill().await;
+        assert_eq!(fs::read_to_string(&taken).unwrap().lines().count(), 3);
+    }
+    let running = Running::start(dir.path(), &webhook("kept", good.addr, ""));
+    let mut ids = HashSet::new();
+    for _ in 0..3 {
+        ids.insert(good.next().await.header("webhook-id").to_owned());
+    }
+    assert!(ids.len() == 3 && ids.contains(first.header("webhook-id")));
+    in_time("the removal of the file", async {
+        while taken.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // All is done before the stop, so there is nothing to do at the next start.
+    running.kill().await;
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is pending");
 }
 
 #[tokio::test]

@@ -100,6 +100,31 @@ fn templates_are_refused_at_their_keys() {
 }
 
 #[test]
+fn templates_that_make_much_of_little_are_refused_at_their_keys() {
+    let bomb = "{% for i in range(end=50000) %}{% for j in range(end=50000) %}{% endfor %}{% endfor %}";
+    check(&custom(&format!("body = \"{bomb}\"")), &[("event_hooks.h.config.body", "range is not available", "")]);
+    check(
+        &custom(&format!("headers_format = true\nheaders.x-a = \"{bomb}\"\npayload.a = [\"{{{{ range(end=2) }}}}\"]")),
+        &[
+            ("event_hooks.h.config.headers.x-a", "range is not available", ""),
+            ("event_hooks.h.config.payload.a[0]", "range is not available", ""),
+        ],
+    );
+    let long = "x".repeat(65_000);
+    check(&custom(&format!("payload.a = \"{long}\"")), &[]);
+    check(
+        &custom(&format!("payload.a = \"{long}{long}\"")),
+        &[("event_hooks.h.config.payload.a", "the template renders more than 64 KiB on the sample", "")],
+    );
+    let five = format!("payload.list = [{}]", format!("\"{long}\",").repeat(5));
+    check(&custom(&five), &[("event_hooks.h.config.payload", "more than 256 KiB", "")]);
+    check(
+        &custom(&format!("body_format = false\nbody = \"{}\"", long.repeat(5))),
+        &[("event_hooks.h.config.body", "more than 256 KiB", "")],
+    );
+}
+
+#[test]
 fn bodies_headers_and_forms_are_checked() {
     check(
         &custom("headers.content-type = \"application/json\"\nbody = '{\"since\": {{ consumer.created_at }}}'"),

@@ -183,3 +183,17 @@ async fn a_log_hook_writes_one_line_whatever_a_client_sends() {
         assert!(of_hook[0].contains(part), "{part} in {}", of_hook[0]);
     }
 }
+
+#[tokio::test]
+async fn what_is_too_long_is_given_up_at_once() {
+    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
+    let config = "method = \"POST\"\npayload.text = \"{{ consumer.username }}\"";
+    let text = format!("handler = \"webhook-custom\"\n[event_hooks.long.config]\nurl = \"http://{}/\"\n{config}", receiver.addr);
+    let running = Running::start(dir.path(), &hook("long", &text));
+    running.emit_of(json!({ "id": "x", "username": "x".repeat(65_537) }), 1);
+    let stats = running.until("long", |stats| stats.failed == 1).await;
+    assert_eq!((stats.retried, receiver.rest().len()), (0, 0));
+    running.emit_of(json!({ "id": "x", "username": "x".repeat(65_536) }), 1);
+    assert_eq!(receiver.next().await.json()["text"].as_str().map(str::len), Some(65_536));
+    running.stop().await;
+}

@@ -174,6 +174,12 @@ impl Running {
         in_time("the counters", wait).await
     }
 
+    /// Ends it as a kill does: nothing is kept.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     pub async fn stop(self) {
         self.stop.send(()).unwrap();
         in_time("the stop", self.task).await.unwrap();
