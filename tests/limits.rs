@@ -65,7 +65,7 @@ fn the_fourth_request_of_three_is_refused_with_kongs_headers() {
 
 #[test]
 fn wrk_sees_the_limit_trip_at_exactly_the_limit() {
-    for window_type in ["sliding", "fixed"] {
+    for window_type in ["sliding", "fixed", "exact"] {
         let (upstream, reached) = counting();
         let options = format!("limit = [100]\nwindow_size = [{YEAR}]\nwindow_type = \"{window_type}\"\nidentifier = \"ip\"");
         let gateway = Gateway::start(&limited(&upstream, &options));

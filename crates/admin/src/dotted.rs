@@ -5,8 +5,8 @@ use sluice_config::KeyPath;
 
 use crate::form::Misplaced;
 
-/// Tables of a hook whose keys may be written with a dot.
-const TABLES: &[&str] = &["config", "retry"];
+/// Tables of a hook: their keys may be written with a dot.
+pub(crate) const TABLES: &[&str] = &["config", "retry"];
 
 /// The object with every dotted key of the top level in its table.
 pub(crate) fn expand(object: Map<String, Value>) -> Result<Map<String, Value>, Misplaced> {

@@ -3,6 +3,7 @@
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 use sluice_config::{Config, EventHook, KeyPath, entity_id};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
 use crate::violations::{Violations, explain};
-use crate::{App, Shared, body, hook_name, reply, required};
+use crate::{App, Shared, body, hook_name, reply, required, unchanged};
 
 const SECTION: &str = "event_hooks";
 const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are changed there";
@@ -43,11 +44,14 @@ pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Re
     add(&app, hook, id, StatusCode::OK).await
 }
 
-/// `PATCH`: what the body says changes; null takes a field out.
+/// `PATCH`: what the body says changes; null takes a field out. What is so already is not written.
 pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
+    // The body first: a slow one is compared with what is in force at its end.
+    let mut changes = body::read(request).await?;
     let config = app.control.config();
     let old = find::<EventHook>(&config, &key)?;
-    let hook = HookBody::take(body::read(request).await?, Use::Changes)?;
+    unchanged::drop_unchanged(&mut changes, old, &config);
+    let hook = HookBody::take(changes, Use::Changes)?;
     hook.same(Some(&old.name), Some(old.id))?;
     if hook.table.is_empty() {
         return Ok(reply::json(StatusCode::OK, &old.show(&config)));
@@ -95,6 +99,7 @@ async fn change(app: &App, edit: Edit, status: StatusCode) -> Result<Response, E
 async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
     let name = name_of(&edit).to_owned();
     let (doing, done) = words(&edit);
+    let new_id = new_id(&edit);
     let missing = match &edit {
         Edit::Add { table, .. } | Edit::Put { table, .. } => required::missing(table),
         Edit::Patch { .. } | Edit::Remove { .. } => Vec::new(),
@@ -106,6 +111,9 @@ async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
         }
         Err(refusal) => refusal,
     };
+    if let Some(id) = new_id.and_then(|new| taken_id(app, new, &refusal, &name)) {
+        return Err(Error::IdTaken(id));
+    }
     Err(match refusal {
         Refusal::Invalid(diagnostics) => explain(&KeyPath::of([SECTION, &name]), &diagnostics, &missing),
         Refusal::Taken => Error::NameTaken(name),
@@ -113,6 +121,25 @@ async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
         Refusal::ReadOnly => Error::Unsupported(format!("cannot {doing} '{SECTION}' entities: {READ_ONLY}")),
         Refusal::File(reason) => Error::File(reason),
     })
+}
+
+/// The id that a new hook was given, and the one that it has then.
+fn new_id(edit: &Edit) -> Option<(Option<Uuid>, Uuid)> {
+    let Edit::Add { name, table, .. } = edit else { return None };
+    let given = table.get("id").and_then(Value::as_str).and_then(as_id);
+    Some((given, given.unwrap_or_else(|| entity_id(SECTION, name))))
+}
+
+/// The id, if it is what a new hook was refused for. Where another request took it meanwhile, that is the answer whatever
+/// else is wrong, just as if the other had come long before.
+fn taken_id(app: &App, (given, id): (Option<Uuid>, Uuid), refusal: &Refusal, name: &str) -> Option<Uuid> {
+    let told = match refusal {
+        // The id was read as one already: what is told at it is that it is taken.
+        Refusal::Invalid(all) => all.0.iter().any(|diagnostic| diagnostic.path == KeyPath::of([SECTION, name, "id"])),
+        Refusal::Taken => false,
+        Refusal::Absent | Refusal::ReadOnly | Refusal::File(_) => return None,
+    };
+    (told || given.is_some_and(|id| has_id(&app.control.config(), id))).then_some(id)
 }
 
 fn name_of(edit: &Edit) -> &str {

@@ -8,7 +8,7 @@ use crate::entities::as_id;
 use crate::error::Error;
 use crate::toml_fit::{Nulls, fit};
 use crate::violations::Violations;
-use crate::{hook_name, mask};
+use crate::{dotted, hook_name, mask};
 
 /// What a body said.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl HookBody {
         }
         if id.as_deref().is_some_and(|id| as_id(id).is_none()) {
             violations.push(KeyPath::of(["id"]), "expected a valid UUID");
+        }
+        for key in dotted::TABLES {
+            if table.get(*key).is_some_and(|value| !value.is_object() && !value.is_null()) {
+                violations.push(KeyPath::of([*key]), "expected a table");
+            }
         }
         // Times are the gateway's; a client that sends back what it read need not take them out.
         table.retain(|key, _| key != "created_at" && key != "updated_at");

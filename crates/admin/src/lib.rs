@@ -26,6 +26,7 @@ mod server;
 mod sources;
 mod status;
 mod toml_fit;
+mod unchanged;
 mod violations;
 
 use std::sync::Arc;

@@ -28,11 +28,17 @@ const YEAR: Duration = Duration::from_secs(31_536_000);
 /// So much that a bench never spends it, and yet the counts of `sliding` fit one word.
 const PLENTY: Quota = Quota::new(130_000_000, YEAR);
 
+/// As much of it as an algorithm takes. A single key spends all of `exact`, which has benches of its own for that.
+fn plenty(name: &str) -> Quota {
+    let max_limit = algorithm(name).expect("it is in the list").max_limit;
+    Quota { limit: PLENTY.limit.min(max_limit), ..PLENTY }
+}
+
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::fixed(1));
 
 fn main() {
     for name in names() {
-        print_memory(name, PLENTY);
+        print_memory(name, plenty(name));
     }
     print_memory("sliding", Quota { charge_rejected: true, ..PLENTY });
     Divan::from_args().sample_count(50).sample_size(20_000).main();
@@ -40,6 +46,11 @@ fn main() {
 
 fn names() -> impl Iterator<Item = &'static str> {
     ALGORITHMS.iter().map(|algorithm| algorithm.name)
+}
+
+/// Those that one key never spends.
+fn ample_names() -> impl Iterator<Item = &'static str> {
+    names().filter(|name| plenty(name) == PLENTY)
 }
 
 fn key(number: usize) -> Key {
@@ -58,7 +69,11 @@ fn print_memory(name: &str, quota: Quota) {
         limiter.check(key(number), 1);
     }
     let bytes = resident_bytes() - before;
-    let layout = if quota.charge_rejected { "spread" } else { "one word" };
+    let layout = match (name, quota.charge_rejected) {
+        ("exact", _) => "logs of one request",
+        (_, true) => "spread",
+        _ => "one word",
+    };
     let start = Instant::now();
     limiter.forget_idle();
     let sweep = start.elapsed();
@@ -107,7 +122,7 @@ fn governor_alone() -> Governor {
     RateLimiter::dashmap_with_clock(governor::Quota::per_hour(limit), UnixClock)
 }
 
-#[divan::bench(args = names(), threads = [1, 2])]
+#[divan::bench(args = ample_names(), threads = [1, 2])]
 fn hot_key_admitted(bencher: Bencher<'_, '_>, name: &str) {
     let limiter = limiter(name, PLENTY);
     let key = key(0);
@@ -119,6 +134,30 @@ fn hot_key_refused(bencher: Bencher<'_, '_>, name: &str) {
     let limiter = limiter(name, Quota::new(1, YEAR));
     let key = key(0);
     limiter.check(key, 1);
+    bencher.bench(|| limiter.check(black_box(key), 1));
+}
+
+/// A full log of this size, from which one request leaves for each that comes: by a clock that passes with each check.
+#[divan::bench(args = [5, 100, 10_000], threads = [1, 2])]
+fn hot_key_exact_admitted(bencher: Bencher<'_, '_>, limit: u64) {
+    let clock = ManualClock::at(Duration::from_secs(1_800_000_000));
+    let exact = algorithm("exact").expect("it is in the list");
+    let limiter =
+        (exact.build)(&Quota::new(limit, Duration::from_secs(1)), SharedClock::new(clock.clone())).expect("a sound quota");
+    let (key, pause) = (key(0), Duration::from_nanos(1_000_000_000_u64.div_ceil(limit)));
+    limiter.check(key, limit as u32);
+    bencher.bench(|| {
+        clock.advance(pause);
+        limiter.check(black_box(key), 1)
+    });
+}
+
+/// The same by the system's clock, with a log that is full: all are refused.
+#[divan::bench(threads = [1, 2])]
+fn hot_key_exact_full(bencher: Bencher<'_, '_>) {
+    let limiter = limiter("exact", Quota::new(10_000, YEAR));
+    let key = key(0);
+    limiter.check(key, 10_000);
     bencher.bench(|| limiter.check(black_box(key), 1));
 }
 
@@ -155,7 +194,7 @@ impl governor::clock::Clock for Shifted {
 }
 
 /// The second, the minute and the hour, as a policy.
-#[divan::bench(args = names())]
+#[divan::bench(args = ample_names())]
 fn policy_of_three_windows(bencher: Bencher<'_, '_>, name: &str) {
     let policy = Policy::new((0..3).map(|_| limiter(name, PLENTY)).collect()).expect("three windows");
     let key = key(0);
@@ -196,7 +235,7 @@ fn million_keys_even_without_clock(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 /// The same for one key.
-#[divan::bench(args = names())]
+#[divan::bench(args = ample_names())]
 fn hot_key_without_clock(bencher: Bencher<'_, '_>, name: &str) {
     let limiter = still(name);
     let key = key(0);
@@ -205,7 +244,7 @@ fn hot_key_without_clock(bencher: Bencher<'_, '_>, name: &str) {
 
 fn still(name: &str) -> Arc<dyn Limiter> {
     let clock = SharedClock::new(ManualClock::at(Duration::from_secs(1_800_000_000)));
-    (algorithm(name).expect("it is in the list").build)(&PLENTY, clock).expect("a sound quota")
+    (algorithm(name).expect("it is in the list").build)(&plenty(name), clock).expect("a sound quota")
 }
 
 /// Checks the keys in the order in which they are drawn.
@@ -221,7 +260,7 @@ fn draw(bencher: Bencher<'_, '_>, name: &str, draws: &[Key]) {
         (0..MILLION).for_each(|number| assert!(limiter.check_key(&key(number)).is_ok()));
         return bencher.bench(|| limiter.check_key(&next()).is_ok());
     }
-    let limiter = limiter(name, PLENTY);
+    let limiter = limiter(name, plenty(name));
     (0..MILLION).for_each(|number| assert!(limiter.check(key(number), 1).admitted));
     bencher.bench(|| limiter.check(next(), 1));
 }

@@ -1,7 +1,9 @@
 //! A fixed window, aligned to UTC: the first `limit` of each pass.
 //!
-//! Exact within a window. The bound across windows: a span of one window may hold up to twice the limit, when a
-//! client spends it at the end of one window and again at the start of the next.
+//! Exact within a window. The bound across windows: any span of one window's length holds at most twice the limit, and
+//! does when a client spends it at the end of one window and again at the start of the next. Over `n` windows it is
+//! at most `n + 1` limits. Nothing is refused wrongly: whoever is refused would be above the limit within the last
+//! window's length.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +13,14 @@ use crate::{
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
-    quota::{Quota, QuotaError},
+    quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Shape, Single},
     store::Store,
     window::{Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm =
-    Algorithm { name: "fixed", summary: "admits the first requests of every window of UTC time", build };
+    Algorithm { name: "fixed", summary: "admits the first requests of every window of UTC time", max_limit: MAX_LIMIT, build };
 
 fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
     quota.validate()?;

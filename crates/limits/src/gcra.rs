@@ -1,8 +1,13 @@
 //! A bucket that refills evenly: governor's own rate limiter on our store and clock.
 //!
-//! The bound: a burst is admitted at once, and one more for each refill, so a span of one window may hold up to
-//! `burst + limit`. The time per refill is rounded up to a whole nanosecond, so that the rate is never above the
-//! limit; below a million a second that costs less than one in a thousand.
+//! The bound: a burst is admitted at once, and one more for each refill, so any span of one window's length holds at
+//! most `burst + limit - 1`, and does when a client at rest takes all it can get. Over `n` windows it is less than
+//! `burst + n * limit`.
+//!
+//! A burst of the limit or more refuses nothing wrongly: whoever is refused would be above the limit within the
+//! last window's length. A smaller burst refuses what comes faster than it refills, at worst all but `burst` of the
+//! limit; a cost waits for at most as many refills. The time per refill is rounded up to a whole nanosecond, so that
+//! the rate is never above the limit; below a million a second that costs less than one in a thousand.
 
 use std::{
     cell::Cell,
@@ -22,7 +27,7 @@ use crate::{
 };
 
 pub(crate) const ALGORITHM: Algorithm =
-    Algorithm { name: "gcra", summary: "a bucket of `burst` that refills evenly, by governor", build };
+    Algorithm { name: "gcra", summary: "a bucket of `burst` that refills evenly, by governor", max_limit: MAX_LIMIT, build };
 
 /// A bucket takes at most this long to fill; a larger burst is cut, so that time fits a word.
 const LONGEST_FILL: Duration = MAX_WINDOW.saturating_mul(10);

@@ -17,6 +17,7 @@
 //! ```
 
 mod clock;
+mod exact_log;
 mod fixed_window;
 mod gcra;
 mod key;
@@ -34,6 +35,6 @@ pub use governor::nanos::Nanos;
 pub use key::{Key, Keys};
 pub use limiter::{ALGORITHMS, Algorithm, Decision, Limiter, algorithm};
 pub use policy::{MAX_WINDOWS, Policy, TooManyWindows, Verdict};
-pub use quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
-pub use slot::{Slot, Wide};
+pub use quota::{LimitError, MAX_EXACT_LIMIT, MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
+pub use slot::{CopySlot, Slot, Wide};
 pub use store::Store;

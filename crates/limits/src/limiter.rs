@@ -6,7 +6,7 @@ use governor::nanos::Nanos;
 
 use crate::{
     clock::SharedClock,
-    fixed_window, gcra,
+    exact_log, fixed_window, gcra,
     key::Key,
     quota::{Quota, QuotaError},
     sliding_window,
@@ -15,7 +15,8 @@ use crate::{
 /// Counts what keys spend and says who has spent enough.
 pub trait Limiter: Send + Sync + fmt::Debug {
     /// Charges `cost` to `key` if it fits. A cost of 0 charges nothing and tells where the key stands.
-    /// Never waits longer than another thread needs for a few instructions, never allocates for a known key.
+    /// Never waits longer than another thread needs for a few instructions, never allocates for a known key, but for
+    /// the log of `exact` while it grows.
     fn check(&self, key: Key, cost: u32) -> Decision {
         self.check_at(self.now(), key, cost)
     }
@@ -50,7 +51,8 @@ pub struct Decision {
     pub remaining: u64,
     /// The rate with this request, rounded up: 4 on the fourth request of limit 3. Above `limit` exactly if refused.
     pub rate: u64,
-    /// Until the window ends (with `gcra`: until the whole burst is back); if refused, the same as `retry_after`.
+    /// Until the window ends (with `gcra`: until the whole burst is back; with `exact`: until the oldest request
+    /// leaves the window); if refused, the same as `retry_after`.
     pub reset: Duration,
     /// Zero if admitted. Else the smallest wait after which the same cost is admitted if nobody else spends.
     /// A cost above the limit is never admitted; then this is when the key will be at rest.
@@ -64,6 +66,8 @@ pub struct Algorithm {
     pub name: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
+    /// The largest limit that it takes.
+    pub max_limit: u64,
     /// Makes a limiter.
     pub build: Build,
 }
@@ -72,7 +76,8 @@ pub struct Algorithm {
 pub type Build = fn(&Quota, SharedClock) -> Result<Arc<dyn Limiter>, QuotaError>;
 
 /// Every way of counting.
-pub static ALGORITHMS: &[Algorithm] = &[sliding_window::ALGORITHM, fixed_window::ALGORITHM, gcra::ALGORITHM];
+pub static ALGORITHMS: &[Algorithm] =
+    &[sliding_window::ALGORITHM, fixed_window::ALGORITHM, gcra::ALGORITHM, exact_log::ALGORITHM];
 
 /// The way of counting with this name.
 pub fn algorithm(name: &str) -> Option<&'static Algorithm> {

@@ -4,20 +4,20 @@ use std::sync::atomic::AtomicU64;
 
 use crate::{
     quota::Quota,
-    slot::{Slot, Wide},
+    slot::{CopySlot, Wide},
     window::{Counts, Window},
 };
 
 /// Turns counts into the state of a slot, and back. Zero must mean: never seen.
 pub(crate) trait Shape: Send + Sync + std::fmt::Debug + 'static {
     /// The slot that holds the state.
-    type Slot: Slot;
+    type Slot: CopySlot;
 
     /// Reads a state.
-    fn read(&self, state: <Self::Slot as Slot>::State) -> Counts;
+    fn read(&self, state: <Self::Slot as CopySlot>::State) -> Counts;
 
     /// Writes a state.
-    fn write(&self, counts: Counts) -> <Self::Slot as Slot>::State;
+    fn write(&self, counts: Counts) -> <Self::Slot as CopySlot>::State;
 }
 
 /// All in one word: the number of the window, then two counts of equal width.

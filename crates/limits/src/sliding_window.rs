@@ -3,9 +3,10 @@
 //! `rate = current + previous * (window - now % window) / window`, charged first and then compared, in whole
 //! nanoseconds and whole numbers: each decision is that of the formula in exact arithmetic.
 //!
-//! The bound of the approximation: the last window's requests are taken as spread evenly. If they came at its end,
-//! any span of one window may hold up to twice the limit less one, half of it in either window; a client that
-//! waits for that gets it once. If they came at its start, a request is refused at worst one window too long.
+//! The bound of the approximation: the last window's requests are taken as spread evenly. If they came at its end, a
+//! span of one window's length may hold up to twice the limit less one: the limit at the end of one window and the
+//! rest at the end of the next. No aligned window holds more than the limit, so over `n` windows it is at most
+//! `n + 1` limits. If they came at its start, a request is refused at worst one window too long.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -15,14 +16,18 @@ use crate::{
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
-    quota::{Quota, QuotaError},
+    quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Packed, Shape, Spread},
     store::Store,
     window::{Standing, Window},
 };
 
-pub(crate) const ALGORITHM: Algorithm =
-    Algorithm { name: "sliding", summary: "counts this window and the overlapping part of the last one, as Kong does", build };
+pub(crate) const ALGORITHM: Algorithm = Algorithm {
+    name: "sliding",
+    summary: "counts this window and the overlapping part of the last one, as Kong does",
+    max_limit: MAX_LIMIT,
+    build,
+};
 
 fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
     quota.validate()?;

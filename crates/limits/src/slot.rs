@@ -1,4 +1,4 @@
-//! The memory of one key: a small state that many threads change without losing a change.
+//! The memory of one key: a state that many threads change without losing a change.
 
 use std::{
     fmt,
@@ -10,6 +10,12 @@ use std::{
 
 /// Holds the state of one key. The default state is that of a key never seen.
 pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
+    /// Another slot that holds the same.
+    fn duplicate(&self) -> Self;
+}
+
+/// A slot whose state is so small that it is copied out and replaced as a whole.
+pub trait CopySlot: Slot {
     /// What is held.
     type State: Copy + Default;
 
@@ -26,7 +32,7 @@ pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
 /// One word, changed by compare-and-swap.
 ///
 /// `Relaxed` is enough: the word guards no other memory, and its changes are in one order for all threads.
-impl Slot for AtomicU64 {
+impl CopySlot for AtomicU64 {
     type State = u64;
 
     fn holding(state: u64) -> Self {
@@ -52,10 +58,16 @@ impl Slot for AtomicU64 {
     }
 }
 
+impl Slot for AtomicU64 {
+    fn duplicate(&self) -> Self {
+        Self::holding(self.load(Ordering::Relaxed))
+    }
+}
+
 /// Three words under a lock that is held for a few instructions, for counts that one word cannot hold.
 pub type Wide = Mutex<[u64; 3]>;
 
-impl Slot for Wide {
+impl CopySlot for Wide {
     type State = [u64; 3];
 
     fn holding(state: [u64; 3]) -> Self {
@@ -78,13 +90,19 @@ impl Slot for Wide {
     }
 }
 
+impl Slot for Wide {
+    fn duplicate(&self) -> Self {
+        Self::holding(self.load())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
 
     use super::*;
 
-    fn check<S: Slot>(add: impl Fn(S::State) -> S::State + Sync, read: impl Fn(S::State) -> u64) {
+    fn check<S: CopySlot>(add: impl Fn(S::State) -> S::State + Sync, read: impl Fn(S::State) -> u64) {
         let slot = S::default();
         thread::scope(|scope| {
             for _ in 0..2 {

@@ -22,7 +22,7 @@ use governor::{
 
 use crate::{
     key::{Key, PassThrough},
-    slot::Slot,
+    slot::{CopySlot, Slot},
 };
 
 /// How many slots the keys share that do not fit into the table.
@@ -61,40 +61,31 @@ impl<S: Slot> Store<S> {
         }))
     }
 
-    /// Changes the state of a key by what `change` says, if anything, as one step. A key that is not there has the
-    /// default state, and is added if there is something to remember. `change` may run several times.
+    /// Shows the slot of a key to `visit`, which may change what it holds, and which says whether there is something
+    /// to remember: only then is a key that is not there added.
     #[inline]
-    pub fn update<R>(&self, key: Key, change: impl Fn(S::State) -> (R, Option<S::State>)) -> R {
+    pub fn visit<R>(&self, key: Key, visit: impl FnOnce(&S) -> (R, bool)) -> R {
         if let Some(slot) = self.0.slots.get(&key) {
-            return slot.update(change);
+            return visit(&slot).0;
         }
-        self.add(key, change)
+        self.add(key, visit)
     }
 
     /// The same for a key that was charged before: one that is not there is left alone.
-    pub fn amend(&self, key: Key, change: impl Fn(S::State) -> Option<S::State>) {
-        let change = |state| ((), change(state));
+    pub fn revisit(&self, key: Key, visit: impl FnOnce(&S)) {
         if let Some(slot) = self.0.slots.get(&key) {
-            slot.update(change);
-        } else if let Some(slots) = self.0.overflow.get() {
-            slots[spare(key)].update(change);
-        }
-    }
-
-    /// The state of a key.
-    pub fn load(&self, key: Key) -> S::State {
-        match self.0.slots.get(&key) {
-            Some(slot) => slot.load(),
-            None => self.inherited(key),
+            visit(&slot);
+        } else if let Some(slot) = self.spare(key) {
+            visit(slot);
         }
     }
 
     /// Drops the keys whose state need not be kept, and gives memory back when most of it is unused.
     /// Locks one small shard after the other.
-    pub fn retain(&self, keep: impl Fn(S::State) -> bool) {
+    pub fn retain_slots(&self, keep: impl Fn(&S) -> bool) {
         let mut dropped = 0;
         self.0.slots.retain(|_, slot| {
-            let keep = keep(slot.load());
+            let keep = keep(slot);
             dropped += usize::from(!keep);
             keep
         });
@@ -116,31 +107,34 @@ impl<S: Slot> Store<S> {
 
     #[cold]
     #[inline(never)]
-    fn add<R>(&self, key: Key, change: impl Fn(S::State) -> (R, Option<S::State>)) -> R {
+    fn add<R>(&self, key: Key, visit: impl FnOnce(&S) -> (R, bool)) -> R {
         if !self.reserve() {
             self.0.tally.overflowed.fetch_add(1, Ordering::Relaxed);
             let slots = self.0.overflow.get_or_init(|| (0..OVERFLOW_SLOTS).map(|_| S::default()).collect());
-            return slots[spare(key)].update(change);
+            return visit(&slots[spare(key)]).0;
         }
         match self.0.slots.entry(key) {
             Entry::Occupied(known) => {
                 self.release(1);
-                known.get().update(change)
+                visit(known.get()).0
             }
             Entry::Vacant(place) => {
-                let (result, state) = change(self.inherited(key));
-                match state {
-                    Some(state) => drop(place.insert(S::holding(state))),
-                    None => self.release(1),
+                // A key that is not in the table has spent whatever its spare slot says.
+                let slot = self.spare(key).map(S::duplicate).unwrap_or_default();
+                let (result, remember) = visit(&slot);
+                if remember {
+                    place.insert(slot);
+                } else {
+                    self.release(1);
                 }
                 result
             }
         }
     }
 
-    /// What a key that is not in the table has spent: whatever its spare slot says.
-    fn inherited(&self, key: Key) -> S::State {
-        self.0.overflow.get().map(|slots| slots[spare(key)].load()).unwrap_or_default()
+    /// The slot that a key shares with others if it is not in the table, once there was need of one.
+    fn spare(&self, key: Key) -> Option<&S> {
+        self.0.overflow.get().map(|slots| &slots[spare(key)])
     }
 
     /// Takes room for one key, before it is added, so that the bound holds at every moment.
@@ -154,6 +148,41 @@ impl<S: Slot> Store<S> {
 
     fn release(&self, keys: usize) {
         self.0.tally.keys.fetch_sub(keys, Ordering::Relaxed);
+    }
+}
+
+impl<S: CopySlot> Store<S> {
+    /// Changes the state of a key by what `change` says, if anything, as one step. A key that is not there has the
+    /// default state, and is added if there is something to remember. `change` may run several times.
+    #[inline]
+    pub fn update<R>(&self, key: Key, change: impl Fn(S::State) -> (R, Option<S::State>)) -> R {
+        if let Some(slot) = self.0.slots.get(&key) {
+            return slot.update(change);
+        }
+        self.add(key, |slot| {
+            slot.update(|state| {
+                let (result, after) = change(state);
+                ((result, after.is_some()), after)
+            })
+        })
+    }
+
+    /// The same for a key that was charged before: one that is not there is left alone.
+    pub fn amend(&self, key: Key, change: impl Fn(S::State) -> Option<S::State>) {
+        self.revisit(key, |slot| slot.update(|state| ((), change(state))));
+    }
+
+    /// The state of a key.
+    pub fn load(&self, key: Key) -> S::State {
+        match self.0.slots.get(&key) {
+            Some(slot) => slot.load(),
+            None => self.spare(key).map(S::load).unwrap_or_default(),
+        }
+    }
+
+    /// Drops the keys whose state need not be kept, as [`Store::retain_slots`] does.
+    pub fn retain(&self, keep: impl Fn(S::State) -> bool) {
+        self.retain_slots(|slot| keep(slot.load()));
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sluice_admin::{Control, Edit, Refusal, Status};
 use sluice_config::{Config, Diagnostics, EventHook, ProcessEnvironment, Source};
 use sluice_hooks::HookStats;
+use tokio::sync::Barrier;
 
 pub const FILE: &str = r#"
 [services.demo]
@@ -44,6 +45,7 @@ struct State {
     edits: Vec<Edit>,
     read_only: bool,
     disk_full: bool,
+    gathering: Option<Arc<Barrier>>,
 }
 
 impl Fake {
@@ -51,7 +53,15 @@ impl Fake {
         let file: Value = toml::from_str(file).unwrap();
         let config = Arc::new(read(&file, None).unwrap());
         Arc::new(Self {
-            state: Mutex::new(State { file, config, version: 1, edits: Vec::new(), read_only: false, disk_full: false }),
+            state: Mutex::new(State {
+                file,
+                config,
+                version: 1,
+                edits: Vec::new(),
+                read_only: false,
+                disk_full: false,
+                gathering: None,
+            }),
         })
     }
 
@@ -71,6 +81,11 @@ impl Fake {
 
     pub fn disk_full(&self) {
         self.state.lock().unwrap().disk_full = true;
+    }
+
+    /// Changes wait for each other until there are so many.
+    pub fn gather(&self, changes: usize) {
+        self.state.lock().unwrap().gathering = Some(Arc::new(Barrier::new(changes)));
     }
 
     /// Somebody breaks the file by hand.
@@ -112,6 +127,10 @@ impl Control for Fake {
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
+        let gathering = self.state.lock().unwrap().gathering.clone();
+        if let Some(barrier) = gathering {
+            barrier.wait().await;
+        }
         let mut state = self.state.lock().unwrap();
         state.edits.push(edit.clone());
         if state.read_only {

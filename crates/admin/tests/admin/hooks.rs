@@ -133,6 +133,13 @@ async fn names_and_ids_are_unique() {
     hook["name"] = "c".into();
     assert_eq!(api.json("POST", "/event-hooks", &hook).await.is(400).json()["code"], 3);
     assert_eq!(api.get(&format!("/event-hooks/{id}")).await.is(200).json()["name"], "b");
+    // An id that follows from the name may be another's as well.
+    let id = sluice_config::entity_id("event_hooks", "e").to_string();
+    let mut hook = log_hook("d");
+    hook["id"] = id.as_str().into();
+    api.json("POST", "/event-hooks", &hook).await.is(201);
+    let answer = api.json("POST", "/event-hooks", &log_hook("e")).await.is(400).json();
+    assert_eq!((&answer["code"], &answer["fields"]["id"]), (&json!(3), &json!(id)));
 }
 
 #[tokio::test]
@@ -159,6 +166,105 @@ async fn a_patch_merges_and_null_takes_out() {
     api.json("PATCH", "/event-hooks/a", &json!({})).await.is(200);
     api.json("PATCH", "/event-hooks/nobody", &json!({"snooze": 1})).await.is(404);
     assert_eq!(api.gateway.edits().len(), edits);
+}
+
+#[tokio::test]
+async fn what_was_read_and_is_sent_back_stays_out_of_the_file() {
+    let file = r#"
+[event_hooks.a]
+source = "rate-limiting-advanced"
+handler = "webhook-custom"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+config.url = "http://me:hush@127.0.0.1:1${SLUICE_UNSET:-/hook}"
+config.method = "POST"
+config.payload = { text = "t", list = [1] }
+config.headers = { authorization = "${SLUICE_UNSET:-/hook}", x = "$${literal}" }
+"#;
+    let api = start_with(file, None).await;
+    let before = api.gateway.hooks()["a"].clone();
+    let mut hook = api.get("/event-hooks/a").await.is(200).json();
+    assert_eq!(hook["config"]["headers"], json!({"authorization": "***", "x": "${literal}"}));
+    assert!(!hook.to_string().contains("SLUICE_UNSET"), "{hook}");
+
+    // With nothing that differs nothing happens, not even where nothing can be written.
+    api.gateway.read_only();
+    assert_eq!(api.json("PATCH", "/event-hooks/a", &hook).await.is(200).json(), hook);
+    api.json("PATCH", "/event-hooks/a", &json!({"snooze": null, "config": {"headers": {"none": null}}})).await.is(200);
+    api.form("PATCH", "/event-hooks/a", &[("config.method", "POST"), ("timeout", "10000"), ("event", "")]).await.is(200);
+    assert_eq!(api.gateway.edits(), []);
+
+    let api = start_with(file, None).await;
+    hook["snooze"] = 5.into();
+    hook["config"]["payload"]["text"] = "new".into();
+    let patched = api.json("PATCH", "/event-hooks/a", &hook).await.is(200).json();
+    let changes = object(json!({"snooze": 5, "config": {"payload": {"text": "new"}}}));
+    assert_eq!(api.gateway.edits(), [Edit::Patch { section: "event_hooks", name: "a".into(), changes }]);
+    let mut after = before;
+    after["snooze"] = 5.into();
+    after["config"]["payload"]["text"] = "new".into();
+    assert_eq!(api.gateway.hooks()["a"], after);
+    assert_eq!((&patched["snooze"], &patched["config"]), (&json!(5), &hook["config"]));
+}
+
+#[tokio::test]
+async fn a_default_that_would_be_another_is_written() {
+    let api = start_with("[event_hooks.a]\nsource = \"config\"\nhandler = \"log\"\n", None).await;
+    let changes = json!({"handler": "webhook", "concurrency": 1, "timeout": 10000, "config": {"url": "http://127.0.0.1:1/"}});
+    assert_eq!(api.json("PATCH", "/event-hooks/a", &changes).await.is(200).json()["concurrency"], 1);
+    let config = json!({"url": "http://127.0.0.1:1/"});
+    assert_eq!(api.gateway.hooks()["a"], json!({"source": "config", "handler": "webhook", "concurrency": 1, "config": config}));
+}
+
+#[tokio::test]
+async fn an_id_has_one_winner_and_one_answer_for_the_others() {
+    let id = "9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f";
+    let taken = json!({"code": 3, "name": "primary key violation", "fields": {"id": id},
+        "message": format!("primary key violation on key '{{id=\"{id}\"}}'")});
+    // With names of their own, with the same name, and with something else wrong in all but the first.
+    let bodies: [fn(usize) -> Value; 3] = [
+        |n| json!({"name": format!("h{n}"), "source": "config", "handler": "log"}),
+        |_| json!({"name": "same", "source": "config", "handler": "log"}),
+        |n| json!({"name": format!("h{n}"), "source": "config", "handler": "log", "snooze": if n == 0 { json!(1) } else { json!("x") }}),
+    ];
+    for body in bodies {
+        let api = start().await;
+        if body(1)["snooze"].is_null() {
+            api.gateway.gather(8);
+        }
+        let post = async |n| {
+            let mut body = body(n);
+            body["id"] = id.into();
+            api.json("POST", "/event-hooks", &body).await
+        };
+        let first = if body(1)["snooze"].is_string() { Some(post(0).await) } else { None };
+        let rest = futures_util::future::join_all((usize::from(first.is_some())..8).map(post)).await;
+        let (won, lost): (Vec<_>, Vec<_>) = first.into_iter().chain(rest).partition(|answer| answer.status == 201);
+        assert_eq!((won.len(), lost.len()), (1, 7));
+        lost.into_iter().for_each(|answer| assert_eq!(answer.is(400).json(), taken));
+        assert_eq!(api.gateway.hooks().as_object().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_no_table() {
+    let api = with_hook("a").await;
+    let log = [("name", "b"), ("source", "config"), ("handler", "log")];
+    for (field, fault) in [("config[0]", "config"), ("config[]", "config"), ("config", "config"), ("retry[1]", "retry")] {
+        for (method, path) in [("POST", "/event-hooks"), ("PUT", "/event-hooks/b"), ("PATCH", "/event-hooks/a")] {
+            let log = if method == "PATCH" { &log[..0] } else { &log[..] };
+            let fields = [log, &[(field, "1")]].concat();
+            let answer = api.form(method, path, &fields).await.is(400).json();
+            assert_eq!((&answer["code"], &answer["fields"]), (&json!(2), &json!({fault: "expected a table"})), "{answer}");
+        }
+    }
+    let answer = api.json("POST", "/event-hooks", &json!({"source": "config", "handler": "log", "config": ["1", "2"]})).await;
+    assert_eq!(answer.is(400).json()["fields"], json!({"config": "expected a table"}));
+    // What is below them is the reader's.
+    let url = ("config.url", "http://127.0.0.1:1/");
+    let hook = [("source", "config"), ("handler", "webhook"), url, ("config.headers[0]", "1")];
+    let answer = api.form("POST", "/event-hooks", &hook).await.is(400).json();
+    assert!(answer["fields"]["config"]["headers"].is_string(), "{answer}");
+    assert_eq!(api.gateway.edits().len(), 2);
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@ use sluice_limits::{ALGORITHMS, Algorithm, Limiter, MAX_LIMIT, MAX_WINDOW, Manua
 
 use super::{MINUTE, SECOND, client, limiter};
 
-/// Runs `test` over every algorithm, and over `sliding` in both layouts of its counts.
+/// Runs `test` over every algorithm, and over `sliding` in both layouts of its counts. A limit that is too large for an
+/// algorithm is cut.
 fn check(quota: Quota, test: impl Fn(&Algorithm, Arc<dyn Limiter>, ManualClock)) {
     for algorithm in ALGORITHMS {
         for charge_rejected in [false, true] {
-            let (limiter, clock) = limiter(algorithm, &Quota { charge_rejected, ..quota });
+            let limit = quota.limit.min(algorithm.max_limit);
+            let (limiter, clock) = limiter(algorithm, &Quota { limit, charge_rejected, ..quota });
             test(algorithm, limiter, clock);
         }
     }
@@ -20,7 +22,7 @@ fn check(quota: Quota, test: impl Fn(&Algorithm, Arc<dyn Limiter>, ManualClock))
 #[test]
 fn algorithms_are_found_by_name() {
     let names: Vec<_> = ALGORITHMS.iter().map(|algorithm| algorithm.name).collect();
-    assert_eq!(names, ["sliding", "fixed", "gcra"]);
+    assert_eq!(names, ["sliding", "fixed", "gcra", "exact"]);
     assert!(names.iter().all(|name| algorithm(name).is_some()));
     assert!(algorithm("slidding").is_none());
 }
@@ -28,8 +30,10 @@ fn algorithms_are_found_by_name() {
 #[test]
 fn a_quota_that_makes_no_sense_builds_nothing() {
     for algorithm in ALGORITHMS {
-        let built = (algorithm.build)(&Quota::new(0, SECOND), sluice_limits::SharedClock::unix());
-        assert!(built.is_err(), "{}", algorithm.name);
+        for (limit, makes_sense) in [(0, false), (1, true), (algorithm.max_limit, true), (algorithm.max_limit + 1, false)] {
+            let built = (algorithm.build)(&Quota::new(limit, SECOND), sluice_limits::SharedClock::unix());
+            assert_eq!(built.is_ok(), makes_sense, "{} {limit}", algorithm.name);
+        }
     }
 }
 
@@ -111,13 +115,12 @@ fn a_clock_that_jumps_neither_resets_nor_locks_out() {
 
 #[test]
 fn the_largest_limits_work() {
-    let huge = MAX_LIMIT as u32;
     for window in [SECOND, MINUTE, MAX_WINDOW] {
         check(Quota::new(MAX_LIMIT, window), |algorithm, limiter, _| {
             let context = format!("{} in {window:?}", algorithm.name);
-            assert!(limiter.check(client(1), huge - 1).admitted, "{context}");
+            assert!(limiter.check(client(1), algorithm.max_limit as u32 - 1).admitted, "{context}");
             assert_eq!(limiter.check(client(1), 1).remaining, 0, "{context}");
-            assert_eq!(limiter.check(client(1), 1).rate, MAX_LIMIT + 1, "{context}");
+            assert_eq!(limiter.check(client(1), 1).rate, algorithm.max_limit + 1, "{context}");
             assert!(!limiter.check(client(1), u32::MAX).admitted, "{context}");
         });
     }

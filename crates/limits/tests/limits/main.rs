@@ -2,6 +2,7 @@
 
 mod allocations;
 mod bounded;
+mod bounds;
 mod conformance;
 mod races;
 mod reference;
@@ -31,6 +32,10 @@ fn sliding() -> &'static Algorithm {
 
 fn fixed() -> &'static Algorithm {
     sluice_limits::algorithm("fixed").expect("it is in the list")
+}
+
+fn exact() -> &'static Algorithm {
+    sluice_limits::algorithm("exact").expect("it is in the list")
 }
 
 fn gcra() -> &'static Algorithm {

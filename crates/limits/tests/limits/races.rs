@@ -1,10 +1,14 @@
 //! Two threads on one key: never more than the limit is admitted.
 
-use std::{sync::Barrier, thread, time::Duration};
+use std::{
+    sync::{Barrier, Mutex},
+    thread,
+    time::Duration,
+};
 
 use sluice_limits::{ALGORITHMS, Decision, MAX_WINDOWS, Policy, Quota};
 
-use super::{MINUTE, client, fixed, limiter, sliding};
+use super::{MINUTE, SECOND, client, exact, fixed, limiter, sliding};
 
 /// How many of `tries` requests each of two threads gets through.
 fn admitted(tries: usize, check: impl Fn() -> bool + Sync) -> usize {
@@ -23,7 +27,7 @@ fn admitted(tries: usize, check: impl Fn() -> bool + Sync) -> usize {
 fn every_algorithm_admits_exactly_the_limit() {
     for algorithm in ALGORITHMS {
         // The last one does not fit a word.
-        for limit in [1, 100, 20_000, 200_000] {
+        for limit in [1, 100, 20_000, 200_000].map(|limit: u64| limit.min(algorithm.max_limit)) {
             let (limiter, _) = limiter(algorithm, &Quota::new(limit, MINUTE));
             let passed = admitted(150_000, || limiter.check(client(1), 1).admitted);
             assert_eq!(passed as u64, limit, "{} of {limit}", algorithm.name);
@@ -48,6 +52,42 @@ fn fixed_admits_exactly_the_limit_in_each_window() {
     for _ in 0..20 {
         assert_eq!(admitted(2_000, || limiter.check(client(1), 1).admitted), 1_000);
         clock.advance(MINUTE);
+    }
+}
+
+#[test]
+fn exact_admits_exactly_the_limit_whenever_the_window_is_over() {
+    let (limiter, clock) = limiter(exact(), &Quota::new(1_000, MINUTE));
+    for _ in 0..20 {
+        assert_eq!(admitted(2_000, || limiter.check(client(1), 1).admitted), 1_000);
+        clock.advance(MINUTE - Duration::from_nanos(1));
+        assert_eq!(admitted(2_000, || limiter.check(client(1), 1).admitted), 0);
+        clock.advance(Duration::from_nanos(1));
+    }
+}
+
+#[test]
+fn exact_admits_no_more_than_the_limit_in_any_window_while_time_passes() {
+    const LIMIT: usize = 100;
+    // Time passes with every check, so that a window lasts a thousand of them.
+    let (limiter, clock) = limiter(exact(), &Quota::new(LIMIT as u64, SECOND));
+    let spans = Mutex::new(Vec::new());
+    admitted(100_000, || {
+        let before = clock.time();
+        let admitted = limiter.check(client(1), 1).admitted;
+        if admitted {
+            spans.lock().expect("no holder panics").push((before, clock.time()));
+        }
+        clock.advance(SECOND / 1_000);
+        admitted
+    });
+    // A request came between two looks at the clock. Those that surely came within one window are counted.
+    let mut spans = spans.into_inner().expect("no holder panics");
+    spans.sort_by_key(|(_, after)| *after);
+    assert!(spans.len() > 100 * LIMIT, "{}", spans.len());
+    for (index, (_, end)) in spans.iter().enumerate() {
+        let within = spans[..=index].iter().rev().take(4 * LIMIT).filter(|(begin, _)| *begin + SECOND > *end).count();
+        assert!(within <= LIMIT, "{within} within a window until {end:?}");
     }
 }
 

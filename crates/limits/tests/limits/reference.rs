@@ -1,18 +1,19 @@
-//! `sliding` and `fixed` against the formulas, written as plainly as can be and in exact arithmetic; `gcra`
+//! `sliding`, `fixed` and `exact` against the formulas, written as plainly as can be and in exact arithmetic; `gcra`
 //! against governor alone.
 
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use governor::{RateLimiter, clock::Clock as _};
 use proptest::prelude::*;
-use sluice_limits::{Algorithm, Quota};
+use sluice_limits::{Algorithm, Decision, MAX_EXACT_LIMIT, MAX_LIMIT, Quota};
 
-use super::{client, fixed, gcra, limiter, sliding};
+use super::{client, exact, fixed, gcra, limiter, sliding};
 
-/// Counts of every window there ever was.
+/// Counts of every window there ever was, and every charge.
 #[derive(Default)]
 struct Oracle {
     counts: HashMap<u128, u128>,
+    log: Vec<(Duration, u64)>,
 }
 
 impl Oracle {
@@ -38,6 +39,37 @@ impl Oracle {
             *current += u128::from(cost);
         }
         !denied
+    }
+
+    /// What was charged since a window ago, and the cost, against the limit.
+    fn exact(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
+        let denied = cost > 0 && self.spent(quota, now) + u64::from(cost) > quota.limit;
+        if cost > 0 && (!denied || quota.charge_rejected) {
+            self.log.push((now, u64::from(cost)));
+        }
+        !denied
+    }
+
+    /// The sum of the log over `(now - window, now]`.
+    fn spent(&self, quota: &Quota, now: Duration) -> u64 {
+        self.log.iter().filter(|(time, _)| now < *time + quota.window).map(|(_, cost)| cost).sum()
+    }
+
+    /// All that `exact` should answer, if refused requests are not charged.
+    fn exact_decision(&mut self, quota: &Quota, now: Duration, cost: u32) -> Decision {
+        let rate = self.spent(quota, now) + u64::from(cost);
+        let admitted = self.exact(quota, now, cost);
+        // Something changes only when a request leaves: the first such moment at which it fits.
+        let mut moments = self.log.iter().map(|(time, _)| *time + quota.window).filter(|moment| *moment > now);
+        let (first, last) = (moments.clone().next(), moments.clone().next_back());
+        let fitting = match u64::from(cost) <= quota.limit {
+            true => moments.find(|moment| self.spent(quota, *moment) + u64::from(cost) <= quota.limit),
+            false => Some(last.unwrap_or(now + quota.window)),
+        };
+        let retry_after = if admitted { Duration::ZERO } else { fitting.expect("a cost of the limit fits at last") - now };
+        let reset = if admitted { first.map_or(Duration::ZERO, |first| first - now) } else { retry_after };
+        let remaining = quota.limit - self.spent(quota, now);
+        Decision { admitted, limit: quota.limit, remaining, rate, reset, retry_after }
     }
 }
 
@@ -96,8 +128,8 @@ fn trace(limit: u64) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((0..3_u64, pause(), cost), 1..120)
 }
 
-fn quotas() -> impl Strategy<Value = (Quota, Vec<Step>)> {
-    let limit = prop_oneof![1..5_u64, 1..100_u64, 1..50_000_u64, 999_000_000..=1_000_000_000_u64];
+fn quotas(max_limit: u64) -> impl Strategy<Value = (Quota, Vec<Step>)> {
+    let limit = prop_oneof![1..5_u64, 1..100_u64, 1..50_000.min(max_limit), max_limit - max_limit / 1_000..=max_limit];
     let seconds = prop_oneof![Just(1), Just(60), Just(3600), Just(31_536_000), 2..100_000_u64];
     (limit, seconds, any::<bool>()).prop_flat_map(|(limit, seconds, charge_rejected)| {
         let quota = Quota { charge_rejected, ..Quota::new(limit, Duration::from_secs(seconds)) };
@@ -129,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn sliding_decides_as_the_formula((quota, steps) in quotas()) {
+    fn sliding_decides_as_the_formula((quota, steps) in quotas(MAX_LIMIT)) {
         check(sliding(), Oracle::sliding, &quota, &steps);
     }
 
@@ -157,7 +189,28 @@ proptest! {
     }
 
     #[test]
-    fn fixed_decides_as_the_formula((quota, steps) in quotas()) {
+    fn fixed_decides_as_the_formula((quota, steps) in quotas(MAX_LIMIT)) {
         check(fixed(), Oracle::fixed, &quota, &steps);
+    }
+
+    #[test]
+    fn exact_decides_as_a_list_of_all_requests((quota, steps) in quotas(MAX_EXACT_LIMIT)) {
+        check(exact(), Oracle::exact, &quota, &steps);
+    }
+
+    #[test]
+    fn exact_answers_as_a_list_of_all_requests((quota, steps) in quotas(MAX_EXACT_LIMIT)) {
+        let quota = Quota { charge_rejected: false, ..quota };
+        let (limiter, clock) = limiter(exact(), &quota);
+        let mut oracle = Oracle::default();
+        for (index, (_, pause, cost)) in steps.iter().enumerate() {
+            clock.set(after(clock.time(), quota.window, pause));
+            let cost = match cost {
+                Cost::Exactly(cost) => *cost,
+                Cost::Remaining(more) => limiter.check(client(1), 0).remaining as u32 + more,
+            };
+            let decision = limiter.check(client(1), cost);
+            assert_eq!(decision, oracle.exact_decision(&quota, clock.time(), cost), "step {index}, cost {cost} of {quota:?}");
+        }
     }
 }

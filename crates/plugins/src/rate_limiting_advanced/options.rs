@@ -78,7 +78,12 @@ pub enum WindowType {
     Fixed,
     /// Evenly spaced, with a burst (governor's GCRA).
     Gcra,
+    /// The time of every request is remembered: never more than the limit in any window. For limits up to 10,000.
+    Exact,
 }
+
+/// How many times the logs of one `exact` window remember at most; 8 bytes each.
+const LOGGED_TIMES: u64 = 32_000_000;
 
 /// What makes two requests those of one client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -160,15 +165,19 @@ impl Options {
             WindowType::Sliding => "sliding",
             WindowType::Fixed => "fixed",
             WindowType::Gcra => "gcra",
+            WindowType::Exact => "exact",
         };
         let algorithm = algorithm(name).expect("every window type is an algorithm");
         let mut limiters = Vec::new();
         for (index, (limit, window)) in self.limit.iter().zip(&self.window_size).enumerate() {
-            let quota = Quota {
-                charge_rejected: !self.disable_penalty,
-                burst: self.burst,
-                ..Quota::new(*limit, Duration::from_secs(*window))
+            let usual = Quota::new(*limit, Duration::from_secs(*window));
+            let max_keys = match self.window_type {
+                WindowType::Exact => {
+                    usual.max_keys.min(usize::try_from(LOGGED_TIMES / (*limit).max(1)).unwrap_or(usize::MAX)).max(1)
+                }
+                _ => usual.max_keys,
             };
+            let quota = Quota { charge_rejected: !self.disable_penalty, burst: self.burst, max_keys, ..usual };
             let owner = format!("{}#{index}", cx.block.path());
             match cx.limiters.get(&owner, algorithm, &quota) {
                 Ok(limiter) => limiters.push(limiter),

@@ -19,7 +19,7 @@ fn retry_after(reply: &crate::Reply) -> u64 {
 
 #[test]
 fn a_client_that_waits_for_retry_after_gets_in_and_one_that_does_not_wait_is_refused() {
-    for window_type in ["sliding", "fixed", "gcra"] {
+    for window_type in ["sliding", "fixed", "gcra", "exact"] {
         let mut bench = bench(&format!("limit = [3]\nwindow_size = [60]\nwindow_type = \"{window_type}\""));
         for _ in 0..20 {
             let Some(refused) = bench.ask("/", &[], "192.0.2.1") else { continue };
@@ -138,11 +138,12 @@ fn options_that_make_no_sense_are_refused_by_name() {
     check("limit = [1]\nwindow_size = [1, 2]", &["same number of windows and limits"]);
     check("limit = [1]\nwindow_size = [1]\nidentifier = \"header\"", &["header_name"]);
     check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"", &["path"]);
+    check("limit = [10001]\nwindow_size = [60]\nwindow_type = \"exact\"", &["limit[0]: with `exact` a limit is at most 10000"]);
     check("limit = [5, 9]\nwindow_size = [60, 60]", &["window_size[1]"]);
     check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"\npath = \"/a/../b\"", &["path"]);
     check("limit = [1]\nwindow_size = [1]\nburst = 2", &["burst"]);
     check("limit = [1]\nwindow_size = [1]\nerror_code = 99", &["error_code"]);
     check("limit = [1]\nwindow_size = [1]\nthrottling = { enabled = true }", &["throttling"]);
     check("limit = [1]\nwindow_size = [1]\nwindow_type = \"leaky\"", &["window_type"]);
-    check("limit = [-1, \"x\"]\nwindow_size = [1.5]", &["limit[0]", "window_size[0]"]);
+    check("limit = [-1, \"x\"]\nwindow_size = [1.5]", &["limit[0]", "limit[1]", "window_size[0]"]);
 }

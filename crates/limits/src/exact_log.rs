@@ -1,0 +1,326 @@
+//! An exact log: the time of every request that was admitted, in a ring of at most `limit` places.
+//!
+//! There is no approximation to bound: no window `(now - window, now]` ever holds more than the limit, and nothing is
+//! refused that would fit. Windows are those of the clock's readings while it runs forward. A clock that jumps back
+//! shows some readings twice; across the jump the promise is kept by the time that passed.
+//!
+//! The price is memory, 8 bytes for each unit of cost in the window. A ring starts with three places and doubles up to
+//! `limit`, 80 KB for the largest limit; it is given back when its key is forgotten. So a key that comes rarely takes about
+//! 140 bytes with its part of the table, and all keys and overflow slots together at most `8 * limit * (max_keys + 256)`
+//! more, if every key spends its whole limit: choose `max_keys` by that.
+//!
+//! With `charge_rejected` refused requests take places as well and push out the oldest: then the newest `limit`
+//! requests of any kind are remembered, which decides every charge the same as if all were, and a client that hammers
+//! gets in only after a pause. `rate` then counts at most the limit and the cost.
+
+use std::{
+    collections::VecDeque,
+    iter,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use governor::{clock::Clock, nanos::Nanos};
+
+use crate::{
+    clock::SharedClock,
+    key::Key,
+    limiter::{Algorithm, Decision, Limiter},
+    quota::{LimitError, MAX_EXACT_LIMIT, Quota, QuotaError},
+    slot::Slot,
+    store::Store,
+};
+
+pub(crate) const ALGORITHM: Algorithm = Algorithm {
+    name: "exact",
+    summary: "remembers the time of each request: no window ever holds more than the limit",
+    max_limit: MAX_EXACT_LIMIT,
+    build,
+};
+
+/// The places of a new ring: they fill the smallest piece of memory that an allocator hands out.
+const FIRST_PLACES: usize = 3;
+
+/// More places than this leave the window at once only after a pause.
+const FEW: usize = 8;
+
+fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+    quota.validate()?;
+    if quota.limit > MAX_EXACT_LIMIT {
+        return Err(LimitError::Exact(quota.limit).into());
+    }
+    Ok(Arc::new(ExactLog::new(quota, clock)))
+}
+
+/// When a key spent, oldest first, one place for each unit of cost. Places that left the window are dropped by the
+/// next charge. Locked for a few instructions, and for a copy when it grows.
+type Log = Mutex<VecDeque<u64>>;
+
+impl Slot for Log {
+    fn duplicate(&self) -> Self {
+        Self::new(lock(self).clone())
+    }
+}
+
+#[inline]
+fn lock(log: &Log) -> MutexGuard<'_, VecDeque<u64>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct ExactLog {
+    limit: usize,
+    /// The length of the window in nanoseconds.
+    window: u64,
+    charge_rejected: bool,
+    clock: SharedClock,
+    store: Store<Log>,
+}
+
+impl ExactLog {
+    fn new(quota: &Quota, clock: SharedClock) -> Self {
+        Self {
+            limit: quota.limit as usize,
+            window: quota.window.as_nanos() as u64,
+            charge_rejected: quota.charge_rejected,
+            clock,
+            store: Store::new(quota.max_keys),
+        }
+    }
+
+    /// Charges what is to be charged, and answers; says too whether anything was charged.
+    #[inline]
+    fn charge(&self, log: &mut VecDeque<u64>, now: u64, cost: u32) -> (Decision, bool) {
+        let now = match log.back() {
+            Some(newest) if *newest > now => self.look_again(log, now),
+            _ => now,
+        };
+        let mut gone = self.gone(log, now);
+        let cost = cost as usize;
+        let rate = log.len() - gone + cost;
+        let admitted = rate <= self.limit;
+        let charged = cost > 0 && (admitted || self.charge_rejected);
+        if charged {
+            self.push(log, gone, now, cost.min(self.limit));
+            gone = 0;
+        }
+        let retry_after = if admitted { Duration::ZERO } else { self.wait(log, gone, now, cost) };
+        let decision = Decision {
+            admitted,
+            limit: self.limit as u64,
+            remaining: (self.limit - (log.len() - gone)) as u64,
+            rate: rate as u64,
+            reset: if admitted {
+                log.get(gone).map_or(Duration::ZERO, |oldest| self.until_gone(*oldest, now))
+            } else {
+                retry_after
+            },
+            retry_after,
+        };
+        (decision, charged)
+    }
+
+    /// The log is ahead of `now`. Most often another thread was faster since this one read the clock: then a second
+    /// look at the clock is not behind the log, since the log is locked.
+    ///
+    /// Else the clock jumped back, and what was spent ahead of it counts as spent now. So nothing is forgotten before
+    /// a window has passed, and nobody is kept out for longer than a window.
+    #[cold]
+    fn look_again(&self, log: &mut VecDeque<u64>, now: u64) -> u64 {
+        let now = self.clock.now().as_u64().max(now);
+        let ahead = log.partition_point(|place| *place <= now);
+        log.range_mut(ahead..).for_each(|place| *place = now);
+        now
+    }
+
+    /// How many places left the window. Mostly few, which are counted; many are searched for.
+    #[inline]
+    fn gone(&self, log: &VecDeque<u64>, now: u64) -> usize {
+        let Some(edge) = now.checked_sub(self.window) else { return 0 };
+        match log.get(FEW) {
+            Some(place) if *place <= edge => log.partition_point(|place| *place <= edge),
+            _ => log.iter().take_while(|place| **place <= edge).count(),
+        }
+    }
+
+    /// Takes places, after those are dropped that left the window, and as many more as there is no room for.
+    #[inline]
+    fn push(&self, log: &mut VecDeque<u64>, gone: usize, now: u64, places: usize) {
+        log.drain(..gone.max((log.len() + places).saturating_sub(self.limit)));
+        let needed = log.len() + places;
+        if needed > log.capacity() {
+            let roomy = needed.max(2 * log.capacity()).max(FIRST_PLACES).min(self.limit);
+            log.reserve_exact(roomy - log.len());
+        }
+        log.extend(iter::repeat_n(now, places));
+    }
+
+    /// How long until so many of the oldest left the window that `cost` fits. A cost above the limit never does: then
+    /// until all left, or a window if there are none.
+    #[cold]
+    fn wait(&self, log: &VecDeque<u64>, gone: usize, now: u64, cost: usize) -> Duration {
+        let last_to_leave = match cost <= self.limit {
+            true => log.get(log.len() + cost - self.limit - 1),
+            false => log.range(gone..).next_back(),
+        };
+        self.until_gone(last_to_leave.copied().unwrap_or(now), now)
+    }
+
+    /// How long until a place leaves the window.
+    #[inline]
+    fn until_gone(&self, place: u64, now: u64) -> Duration {
+        Duration::from_nanos(place.saturating_add(self.window) - now)
+    }
+}
+
+impl Limiter for ExactLog {
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
+        self.store.visit(key, |log| self.charge(&mut lock(log), now.as_u64(), cost))
+    }
+
+    /// The newest places are taken back. When another thread charges the key in between, these are that thread's,
+    /// and its charge is remembered as that moment older.
+    fn refund(&self, key: Key, cost: u32) {
+        self.store.revisit(key, |log| {
+            let mut log = lock(log);
+            let rest = log.len().saturating_sub(cost as usize);
+            log.truncate(rest);
+        });
+    }
+
+    fn forget_idle(&self) {
+        let now = self.now().as_u64();
+        self.store.retain_slots(|log| lock(log).back().is_some_and(|newest| newest.saturating_add(self.window) > now));
+    }
+
+    fn keys(&self) -> usize {
+        self.store.keys()
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.store.overflowed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::ManualClock, key::Keys};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Spends `costs`, pairs of a second and a cost; who gets in? Returns the last decision.
+    fn check(quota: Quota, costs: &[(u64, u32)], expected: &[bool]) -> Decision {
+        let clock = ManualClock::default();
+        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let key = Keys::fixed(0).key(&[b"client"]);
+        let spend = |&(second, cost): &(u64, u32)| {
+            clock.set(Duration::from_secs(second));
+            limiter.check(key, cost)
+        };
+        let decisions = costs.iter().map(spend).collect::<Vec<_>>();
+        assert_eq!(decisions.iter().map(|decision| decision.admitted).collect::<Vec<_>>(), expected, "{costs:?}");
+        decisions.last().copied().expect("at least one cost")
+    }
+
+    #[test]
+    fn each_request_leaves_a_window_after_it_came() {
+        let costs = [(630, 1), (650, 1), (689, 1), (690, 1), (709, 1), (710, 1)];
+        check(Quota::new(2, MINUTE), &costs, &[true, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn the_wait_is_until_enough_of_the_oldest_left() {
+        let (spent, admitted) = ([(600, 1), (610, 1), (620, 1)], [true, true, true]);
+        for (cost, wait) in [(1, 30), (2, 40), (3, 50), (4, 50)] {
+            let decision =
+                check(Quota::new(3, MINUTE), &[&spent[..], &[(630, cost)]].concat(), &[&admitted[..], &[false]].concat());
+            let wait = Duration::from_secs(wait);
+            let rate = 3 + u64::from(cost);
+            assert_eq!(decision, Decision { limit: 3, rate, reset: wait, retry_after: wait, ..Decision::default() });
+        }
+    }
+
+    #[test]
+    fn the_reset_is_when_the_oldest_leaves() {
+        assert_eq!(check(Quota::new(3, MINUTE), &[(600, 1), (645, 1)], &[true, true]).reset, Duration::from_secs(15));
+        assert_eq!(check(Quota::new(3, MINUTE), &[(600, 1), (660, 0)], &[true, true]).reset, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_cost_above_the_limit_never_fits() {
+        let decision = check(Quota::new(3, MINUTE), &[(600, 4)], &[false]);
+        assert_eq!((decision.rate, decision.remaining, decision.retry_after), (4, 3, MINUTE));
+    }
+
+    #[test]
+    fn a_refused_request_is_charged_only_on_demand() {
+        let costs = [(600, 2), (630, 1), (660, 1), (689, 1), (751, 1)];
+        check(Quota::new(2, MINUTE), &costs, &[true, false, true, true, true]);
+        let hammered = Quota { charge_rejected: true, ..Quota::new(2, MINUTE) };
+        check(hammered, &costs, &[true, false, true, false, true]);
+        check(hammered, &[(600, 2), (630, u32::MAX), (689, 1), (749, 1)], &[true, false, false, true]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_resets_nothing_and_the_wait_is_one_window() {
+        check(Quota::new(2, MINUTE), &[(6000, 1), (6001, 1), (1200, 1), (1259, 1), (1260, 2)], &[true, true, false, false, true]);
+        check(Quota::new(2, MINUTE), &[(6000, 1), (6050, 1), (6040, 1), (6060, 1), (6061, 1)], &[true, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_refund_takes_back_the_newest_and_a_key_is_at_rest_when_the_last_one_left() {
+        let clock = ManualClock::at(MINUTE);
+        let limiter = ExactLog::new(&Quota::new(3, MINUTE), SharedClock::new(clock.clone()));
+        let key = Keys::fixed(0).key(&[b"client"]);
+        limiter.check(key, 1);
+        clock.advance(MINUTE / 2);
+        limiter.check(key, 2);
+        limiter.refund(key, 2);
+        clock.advance(MINUTE / 2 - Duration::from_nanos(1));
+        limiter.forget_idle();
+        assert_eq!((limiter.keys(), limiter.check(key, 0).remaining), (1, 2));
+        clock.advance(Duration::from_nanos(1));
+        limiter.forget_idle();
+        assert_eq!(limiter.keys(), 0);
+    }
+
+    #[test]
+    fn a_limit_that_no_log_should_hold_is_refused() {
+        let refusal = build(&Quota::new(10_001, MINUTE), SharedClock::unix()).map(drop).expect_err("it is too large");
+        assert_eq!(
+            refusal.to_string(),
+            "with `exact` a limit is at most 10000, not 10001: it remembers the time of every request; `sliding` takes more",
+        );
+    }
+
+    #[test]
+    fn a_ring_grows_as_it_fills_and_never_beyond_the_limit() {
+        let limiter = ExactLog::new(&Quota::new(1_000, MINUTE), SharedClock::new(ManualClock::default()));
+        let key = Keys::fixed(0).key(&[b"client"]);
+        let mut sizes = Vec::new();
+        for _ in 0..2_000 {
+            limiter.check(key, 1);
+            limiter.store.revisit(key, |log| sizes.push(lock(log).capacity()));
+        }
+        sizes.dedup();
+        assert_eq!(sizes, [3, 6, 12, 24, 48, 96, 192, 384, 768, 1_000]);
+    }
+
+    #[test]
+    fn a_thread_that_read_the_clock_earlier_looks_again() {
+        let clock = ManualClock::at(MINUTE);
+        let limiter = ExactLog::new(&Quota::new(2, MINUTE), SharedClock::new(clock.clone()));
+        let key = Keys::fixed(0).key(&[b"client"]);
+        let early = limiter.now();
+        clock.advance(MINUTE / 2);
+        limiter.check(key, 1);
+        limiter.check_at(early, key, 1);
+        clock.advance(MINUTE - Duration::from_nanos(1));
+        assert_eq!(limiter.check(key, 1).retry_after, Duration::from_nanos(1));
+    }
+}
