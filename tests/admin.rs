@@ -35,7 +35,8 @@ fn a_hand_edit_is_not_lost_while_the_api_writes() {
         let gateway = &gateway;
         let patching = scope.spawn(|| {
             let mut patches = 0_u64;
-            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            let until = std::time::Instant::now() + 2 * crate::harness::DEADLINE;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) && std::time::Instant::now() < until {
                 patches += 1;
                 let answer = gateway.admin("PATCH", "/event-hooks/a", &json!({ "snooze": patches }).to_string());
                 assert_eq!(answer.status, 200, "{}", answer.body);

@@ -125,6 +125,25 @@ fn no_request_is_lost_while_the_configuration_changes() {
 }
 
 #[test]
+fn a_busy_folder_does_not_hold_an_edit_up() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(&upstream, 100));
+    let noise = gateway.config_file().with_extension("log");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let until = std::time::Instant::now() + crate::harness::DEADLINE;
+            while !done.load(Ordering::SeqCst) && std::time::Instant::now() < until {
+                std::fs::write(&noise, "noise").unwrap();
+            }
+        });
+        gateway.edit_by_rename(|text| text.replace("limit = [100]", "limit = [200]"));
+        eventually("the new limit", || (limit(&gateway, "/demo").as_deref() == Some("200")).then_some(()));
+        done.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
 fn half_of_a_write_is_not_read() {
     use std::io::Write;
     let upstream = httpbin();

@@ -62,18 +62,22 @@ fn follow(_watcher: &RecommendedWatcher, events: &Receiver<notify::Result<Event>
                 }
             }
             Ok(Err(error)) => tracing::warn!(%error, "watching the configuration failed; it is looked at every two seconds"),
-            Err(RecvTimeoutError::Timeout) => {
+            // Without an event, only what stood still since the last look is read: a writer may be at it, unseen.
+            Err(RecvTimeoutError::Timeout) if due.is_none() => {
                 let now = Look::at(file);
-                // Without an event, only what stands still is read: a writer may be at it, unseen.
-                let settled = due.is_none() && now != seen;
-                if due.take().is_some() {
-                    control.reload(Origin::File);
-                } else if settled {
+                if now != seen {
                     due = Some(Instant::now() + SETTLE);
                 }
                 seen = now;
             }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // Here, and not only when nothing comes: other files of the folder may be written without a pause.
+        if due.is_some_and(|due| due <= Instant::now()) {
+            due = None;
+            seen = Look::at(file);
+            control.reload(Origin::File);
         }
     }
 }
