@@ -115,9 +115,13 @@ fn every_rejection_of_a_flood_is_counted_in_some_webhook() {
     assert!(out.contains("Non-2xx"), "{out}");
     // What the gateway itself counted is the truth: wrk leaves without hearing the last answers.
     let requests = || gateway.admin("GET", "/status", "").json()["server"]["total_requests"].as_u64().unwrap();
-    let refused = requests() - 1;
-    let received = receiver.wait_until("every rejection", |all| total(all) >= refused);
-    assert_eq!(total(&received), requests() - 1);
+    // wrk leaves while its last requests are on their way: the two numbers meet when those are through, or never.
+    let received = eventually("as many told of as were refused", || {
+        let received = receiver.received();
+        (total(&received) == requests() - 1).then_some(received)
+    });
+    let refused = total(&received);
+    assert!(refused > 500, "{refused}");
     assert!(u64::try_from(received.len()).unwrap() < refused, "a flood of rejections is no flood of webhooks");
 }
 

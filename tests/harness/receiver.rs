@@ -72,6 +72,11 @@ impl Receiver {
         self.server.url("/hook")
     }
 
+    /// What has arrived by now.
+    pub fn received(&self) -> Vec<Received> {
+        self.received.0.lock().unwrap().clone()
+    }
+
     /// Waits until this many have arrived.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Received> {
