@@ -8,6 +8,7 @@ mod prepared;
 mod run;
 mod schema;
 mod services;
+mod signals;
 mod stop;
 mod watch;
 mod wiring;

@@ -16,7 +16,7 @@ use sluice_proxy::Traffic;
 
 use crate::control::{Control, Parts};
 use crate::prepared::prepare;
-use crate::stop::Signals;
+use crate::signals::Signals;
 use crate::watch::watch;
 use crate::wiring::Wiring;
 
@@ -54,6 +54,7 @@ fn read_file(file: &Path) -> Result<String, Failure> {
 
 /// Runs the gateway, and with `demo` an upstream at that address, until a signal ends it.
 pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
+    let signals = Signals::catch()?;
     let text = read_file(file)?;
     let bus: Arc<Bus> = Arc::default();
     let limiters: Arc<Limiters> = Arc::default();
@@ -71,10 +72,10 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     }
     let (done, stopped) = sync_channel(2);
     let not_up = done.clone();
-    let wiring = Wiring { config: &config, control, engine, limiters, traffic, listeners, done };
+    let wiring = Wiring { config: &config, control, engine, limiters, traffic, listeners, hangup: signals.hangup.clone(), done };
     let server = wiring.server();
     let running = std::thread::Builder::new().name("server".into());
-    let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals) });
+    let run = move || server.run(RunArgs { shutdown_signal: Box::new(signals) });
     running.spawn(run).context("cannot start the server's thread")?;
     // Beside the wait for the end, since a stop may come before everything listens.
     let announcing = std::thread::Builder::new().name("announce".into());

@@ -9,8 +9,7 @@ use pingora_core::services::background::BackgroundService;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::control::{Control, Origin};
 use crate::run::Ended;
@@ -73,16 +72,17 @@ impl BackgroundService for Httpbin {
 pub struct Housekeeping {
     pub control: Arc<Control>,
     pub limiters: Arc<Limiters>,
+    /// Told by SIGHUP.
+    pub hangup: Arc<Notify>,
 }
 
 #[async_trait]
 impl BackgroundService for Housekeeping {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         loop {
             tokio::select! {
                 () = begun(&mut shutdown) => return,
-                _ = hangup.recv() => self.control.reload(Origin::Signal),
+                () = self.hangup.notified() => self.control.reload(Origin::Signal),
                 () = tokio::time::sleep(SWEEP) => self.limiters.sweep(),
             }
         }

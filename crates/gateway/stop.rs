@@ -4,41 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use sluice_proxy::Traffic;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How often it is looked whether the last request has ended.
 const LOOK: Duration = Duration::from_millis(5);
-
-/// Waits for SIGTERM or SIGINT; a second one ends the process at once.
-pub struct Signals;
-
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    async fn recv(&self) -> ShutdownSignal {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            tracing::error!("signals cannot be waited for");
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        tracing::info!("stopping: no more requests are accepted, those under way end");
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            tracing::warn!("stopped at once by a second signal");
-            std::process::exit(130);
-        });
-        ShutdownSignal::GracefulTerminate
-    }
-}
 
 /// Tells when the last request has ended after a stop began, or when the time for that is over.
 pub struct Drain {

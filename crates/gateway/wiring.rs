@@ -9,7 +9,7 @@ use sluice_config::Config;
 use sluice_hooks::Engine;
 use sluice_plugins::{Limiters, PLUGINS};
 use sluice_proxy::{Gateway, Traffic, service_conf};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::control::{AdminControl, Control};
 use crate::run::{Ended, Listeners};
@@ -24,6 +24,8 @@ pub struct Wiring<'a> {
     pub limiters: Arc<Limiters>,
     pub traffic: Arc<Traffic>,
     pub listeners: Listeners,
+    /// Told by SIGHUP.
+    pub hangup: Arc<Notify>,
     /// Told when the hooks have delivered or kept what waited: the end of a stop.
     pub done: SyncSender<Ended>,
 }
@@ -31,7 +33,7 @@ pub struct Wiring<'a> {
 impl Wiring<'_> {
     /// The server, ready to run.
     pub fn server(self) -> Server {
-        let Self { config, control, engine, limiters, traffic, listeners, done } = self;
+        let Self { config, control, engine, limiters, traffic, listeners, hangup, done } = self;
         let (drain, drained) = watch::channel(false);
         let mut server = Server::new_with_opt_and_conf(None, service_conf(config));
         server.bootstrap();
@@ -42,7 +44,7 @@ impl Wiring<'_> {
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
         let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
-        server.add_service(background_service("housekeeping", Housekeeping { control, limiters }));
+        server.add_service(background_service("housekeeping", Housekeeping { control, limiters, hangup }));
         if let Some(httpbin) = listeners.httpbin {
             server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
         }
