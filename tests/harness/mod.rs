@@ -13,13 +13,22 @@ pub use server::{Server, httpbin};
 pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An address that is free now.
+/// An address that is free now, that no other test of this process gets, and that no client's connection takes: below the
+/// ports from which the system gives those.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 97;
+        let port = u16::try_from(12_000 + n % 20_000).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
-/// Whether a program is on the PATH; `.ci/setup` installs those that tests need.
+/// Runs a program to its end and returns what it printed; `.ci/setup` installs those that tests need.
 pub fn run(program: &str, args: &[&str]) -> String {
     let out = std::process::Command::new(program).args(args).output();
     let out = out.unwrap_or_else(|error| panic!("{program}: {error}; .ci/setup installs it"));
