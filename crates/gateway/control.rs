@@ -16,6 +16,7 @@ use sluice_hooks::{Engine, HookStats};
 use sluice_plugins::Limiters;
 use sluice_proxy::{Live, Traffic};
 
+use crate::config_file;
 use crate::prepared::{Prepared, prepare};
 use crate::write_back::{self, replace_file};
 
@@ -102,7 +103,7 @@ impl Control {
     /// for what it refers to may have changed.
     pub fn reload(&self, origin: Origin) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match read_text(&self.file) {
+        let text = match config_file::read_whole(&self.file) {
             Ok(text) => text,
             Err(problem) => {
                 // Told once, until the file can be read again.
@@ -187,7 +188,7 @@ impl Control {
         let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
         // What somebody edited by hand meanwhile is there: the edit goes on top of it, also if that happens just now.
         for _ in 0..ATTEMPTS {
-            let before = read_text(&self.file).map_err(failed)?;
+            let before = config_file::read_whole(&self.file).map_err(failed)?;
             let text = write_back::apply(&before, edit)?;
             let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
             if replace_file(&self.file, &before, &text).map_err(|error| failed(error.to_string()))? {
@@ -222,16 +223,6 @@ impl sluice_admin::Control for AdminControl {
         let control = self.0.clone();
         let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;
         changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
-    }
-}
-
-/// The text of the configuration, or why there is none. An empty file is somebody's half-done write.
-pub fn read_text(file: &Path) -> Result<String, String> {
-    match std::fs::read(file).map(String::from_utf8) {
-        Ok(Ok(text)) if text.trim().is_empty() => Err("the file is empty".into()),
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(_)) => Err("the file is no UTF-8 text".into()),
-        Err(error) => Err(format!("the file cannot be read: {error}")),
     }
 }
 

@@ -6,14 +6,15 @@ use std::path::Path;
 use serde_json::Value;
 use sluice_config::{Diagnostics, ProcessEnvironment, Source};
 
-use crate::control::read_text;
+use crate::config_file;
 use crate::prepared::find_problems;
 use crate::run::Failure;
 
 /// Checks a file and tells every problem in it.
 pub fn check(file: &Path) -> Result<(), Failure> {
     // Whatever is wrong with the file, this command's answer to it is the same.
-    let text = read_text(file).map_err(|problem| Failure::BadConfiguration(Diagnostics::of_file(file, &problem)))?;
+    let text =
+        config_file::read_whole(file).map_err(|problem| Failure::BadConfiguration(Diagnostics::of_file(file, &problem)))?;
     let source = Source::new(file, text);
     let config = find_problems(source, &ProcessEnvironment).map_err(Failure::BadConfiguration)?;
     print(format!(

@@ -1,6 +1,7 @@
 //! The `sluice` binary: reads the command line and starts what it asks for.
 
 mod cli;
+mod config_file;
 mod control;
 mod explain;
 mod logging;

@@ -14,6 +14,7 @@ use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::Traffic;
 
+use crate::config_file::{self, Unread};
 use crate::control::{Control, Parts};
 use crate::prepared::prepare;
 use crate::signals::Signals;
@@ -40,16 +41,15 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// The text of a configuration file.
+/// The text that the gateway starts with.
 fn read_file(file: &Path) -> Result<String, Failure> {
-    match std::fs::read(file).map(String::from_utf8) {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(_)) => Err(Failure::BadConfiguration(Diagnostics::of_file(file, "the file is no UTF-8 text"))),
-        Err(error) => {
+    config_file::read(file).map_err(|unread| match unread {
+        Unread::NotText => Failure::BadConfiguration(Diagnostics::of_file(file, &unread.to_string())),
+        Unread::Io(error) => {
             let hint = "write one, or name another with --config";
-            Err(anyhow!("cannot read the configuration {}: {error}; {hint}", file.display()).into())
+            anyhow!("cannot read the configuration {}: {error}; {hint}", file.display()).into()
         }
-    }
+    })
 }
 
 /// Runs the gateway, and with `demo` an upstream at that address, until a signal ends it.

@@ -40,11 +40,6 @@ pub fn build(
     if problems.is_empty() { Ok(built) } else { Err(problems) }
 }
 
-/// What is wrong with the plugins of a configuration.
-pub fn problems_of(config: &Config) -> Vec<Problem> {
-    build(config, &Consumers::new(config), &Arc::default(), &Limiters::default()).err().unwrap_or_default()
-}
-
 fn build_one(
     entry: &PluginEntry,
     consumers: &Consumers,

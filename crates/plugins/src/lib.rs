@@ -17,7 +17,7 @@ mod reply;
 #[cfg(test)]
 mod testing;
 
-pub use build::{Built, build, problems_of};
+pub use build::{Built, build};
 pub use client::{Consumer, Consumers};
 pub use credentials::check_credentials;
 pub use cx::{Cx, Memory, ResponseHeaders, UpstreamRequest};

@@ -48,7 +48,10 @@ pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx)
     if !route.preserve_host {
         headers.insert(HOST, service.authority.clone());
     }
-    append(headers, &VIA, "1.1 sluice")?;
+    match headers.contains_key(VIA) {
+        true => append(headers, &VIA, "1.1 sluice")?,
+        false => drop(headers.insert(VIA, HeaderValue::from_static("1.1 sluice"))),
+    }
     headers.insert(&REQUEST_ID, ctx.id.header());
     if snapshot.has_plugins(route) {
         route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, &mut Editor(&mut parts));
