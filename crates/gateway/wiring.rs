@@ -3,12 +3,14 @@
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
+use pingora_core::listeners;
 use pingora_core::server::Server;
 use pingora_core::services::background::background_service;
+use pingora_core::services::listening::Service;
 use sluice_config::Config;
 use sluice_hooks::Engine;
 use sluice_plugins::{Limiters, PLUGINS};
-use sluice_proxy::{Gateway, Traffic, service_conf};
+use sluice_proxy::{Front, Gateway, Traffic, service_conf};
 use tokio::sync::{Notify, watch};
 
 use crate::control::{AdminControl, Control};
@@ -38,9 +40,9 @@ impl Wiring<'_> {
         let mut server = Server::new_with_opt_and_conf(None, service_conf(config));
         server.bootstrap();
         let gateway = Gateway::new(control.live().clone(), traffic.clone());
-        let mut proxy = pingora_proxy::http_proxy_service(&server.configuration, gateway);
-        config.server.listen.iter().for_each(|address| proxy.add_tcp(&address.to_string()));
-        server.add_service(proxy);
+        let mut endpoints = listeners::Listeners::new();
+        config.server.listen.iter().for_each(|address| endpoints.add_tcp(&address.to_string()));
+        server.add_service(Service::with_listeners("proxy".into(), endpoints, Front::new(&server.configuration, gateway)));
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
         let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));

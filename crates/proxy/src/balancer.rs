@@ -45,6 +45,20 @@ impl Target {
         Self { template, name }
     }
 
+    /// Whether it is spoken to in plain HTTP/1.
+    pub fn is_plain(&self) -> bool {
+        !self.template.is_tls()
+    }
+
+    /// The address to connect to. Only a name that was not looked up lately waits, and only its own requests.
+    pub async fn address(&self) -> std::io::Result<SocketAddr> {
+        match (&self.name, &self.template._address) {
+            (Some(name), _) => name.address().await,
+            (None, pingora_core::protocols::l4::socket::SocketAddr::Inet(address)) => Ok(*address),
+            (None, _) => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// The peer to connect to. Only a name that was not looked up lately waits, and only its own requests.
     pub async fn peer(&self) -> std::io::Result<Box<HttpPeer>> {
         let mut peer = Box::new(self.template.clone());

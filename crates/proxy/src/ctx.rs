@@ -9,7 +9,7 @@ use http::HeaderValue;
 use sluice_plugins::Memory;
 
 use crate::request_id::RequestId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ServiceView, Snapshot};
 use crate::traffic::UnderWay;
 
 /// One request on its way.
@@ -28,6 +28,15 @@ pub struct Ctx {
     pub(crate) prefix: Option<HeaderValue>,
     /// How often connecting failed.
     pub(crate) failures: u16,
+    /// The status of an answer that went past Pingora; 0 as long as there is none.
+    pub(crate) answered: u16,
     pub(crate) memory: Memory,
     pub(crate) _under_way: UnderWay,
+}
+
+impl Ctx {
+    /// Where the request goes.
+    pub(crate) fn service(&self) -> Option<&ServiceView> {
+        self.snapshot.routes[self.route?].service.as_deref()
+    }
 }

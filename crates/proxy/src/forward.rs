@@ -3,7 +3,7 @@
 //! Header names go to the upstream in lower case (those of RFC 9110 as it writes them): names have no case, and keeping
 //! the client's would make each header that is added here three times as dear.
 
-use std::fmt::Write;
+use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use sluice_plugins::UpstreamRequest;
+use smallvec::SmallVec;
 
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
@@ -29,34 +30,47 @@ static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefi
 static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// A header value while it is put together; most are short.
+type Text = SmallVec<[u8; 64]>;
+
 /// How many headers are added at most, so that the map grows once.
 const ADDED: usize = 12;
 
-/// Rewrites the request for the upstream.
+/// A request on its way to an upstream, in whatever form.
+pub(crate) trait Told: UpstreamRequest {
+    /// Says this in place of what the client said under the name.
+    fn tell(&mut self, name: &HeaderName, value: &[u8]) -> Result<()>;
+    /// Says nothing under the name.
+    fn withhold(&mut self, name: &HeaderName);
+}
+
+/// Rewrites a request that goes Pingora's way.
 pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    let mut parts = take(request);
+    parts.uri = target(ctx.target.clone())?;
+    parts.headers.reserve(ADDED);
+    unify_length(&mut parts.headers);
+    rewrite(session, ctx, &mut Editor(&mut parts))?;
+    *request = RequestHeader::from(parts);
+    Ok(())
+}
+
+/// Tells the upstream who asks and by which way, and lets plugins tell what they have to.
+pub(crate) fn rewrite(session: &Session, ctx: &Ctx, request: &mut impl Told) -> Result<()> {
     let snapshot = &ctx.snapshot;
     let Some(route) = ctx.route.map(|at| &snapshot.routes[at]) else { return Ok(()) };
     let Some(service) = &route.service else { return Ok(()) };
-    let mut parts = take(request);
-    parts.uri = target(ctx.target.clone())?;
-    let headers = &mut parts.headers;
-    headers.reserve(ADDED);
-    unify_length(headers);
-    let peer = peer_ip(session).unwrap_or(ctx.client_ip);
-    let trusted = is_trusted(peer, &snapshot.trusted_proxies);
-    tell_who_asks(session, headers, ctx, (peer, trusted))?;
+    let said = session.req_header().as_ref();
     if !route.preserve_host {
-        headers.insert(HOST, service.authority.clone());
+        request.tell(&HOST, service.authority.as_bytes())?;
     }
-    match headers.contains_key(VIA) {
-        true => append(headers, &VIA, "1.1 sluice")?,
-        false => drop(headers.insert(VIA, HeaderValue::from_static("1.1 sluice"))),
-    }
-    headers.insert(&REQUEST_ID, ctx.id.header());
+    let peer = peer_ip(session).unwrap_or(ctx.client_ip);
+    tell_who_asks(session, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
+    request.tell(&VIA, &listed(&said.headers, &VIA, b"1.1 sluice"))?;
+    request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
     if snapshot.has_plugins(route) {
-        route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, &mut Editor(&mut parts));
+        route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, request);
     }
-    *request = RequestHeader::from(parts);
     Ok(())
 }
 
@@ -71,53 +85,59 @@ fn target(target: Bytes) -> Result<Uri> {
     parsed.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the path for the upstream", error))
 }
 
-fn tell_who_asks(session: &Session, headers: &mut HeaderMap, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
-    let mut hop = String::with_capacity(40);
-    let _ = write!(hop, "{peer}");
-    let hop_value = text(&hop)?;
-    let client = if ctx.client_ip == peer { hop_value.clone() } else { text(&ctx.client_ip.to_string())? };
-    headers.insert(&REAL_IP, client);
-    if trusted {
-        append(headers, &FORWARDED_FOR, &hop)?;
-    } else {
-        headers.insert(&FORWARDED_FOR, hop_value);
-    }
+fn tell_who_asks(session: &Session, request: &mut impl Told, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
     let said = session.req_header();
-    let path = said.uri.path();
+    let mut hop = Text::new();
+    // Writing to memory does not fail.
+    let _ = write!(hop, "{peer}");
+    if ctx.client_ip == peer {
+        request.tell(&REAL_IP, &hop)?;
+    } else {
+        request.tell(&REAL_IP, ctx.client_ip.to_string().as_bytes())?;
+    }
+    if trusted {
+        request.tell(&FORWARDED_FOR, &listed(&said.headers, &FORWARDED_FOR, &hop))?;
+    } else {
+        request.tell(&FORWARDED_FOR, &hop)?;
+    }
     let port = session.server_addr().and_then(|addr| addr.as_inet()).map_or(0, std::net::SocketAddr::port);
-    let mut set = |name: &'static HeaderName, value: Option<HeaderValue>| match value {
+    let mut set = |name: &'static HeaderName, value: Option<&[u8]>| match value {
         // What a trusted proxy said already stands; what a stranger said under this name does not.
-        _ if trusted && headers.contains_key(name) => {}
-        Some(value) => drop(headers.insert(name, value)),
-        None => drop(headers.remove(name)),
+        _ if trusted && said.headers.contains_key(name) => Ok(()),
+        Some(value) => request.tell(name, value),
+        None => {
+            request.withhold(name);
+            Ok(())
+        }
     };
-    set(&FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
-    set(&FORWARDED_HOST, said.headers.get(HOST).cloned());
-    set(&FORWARDED_PORT, Some(HeaderValue::from(port)));
-    set(&FORWARDED_PATH, HeaderValue::from_str(path).ok());
-    set(&FORWARDED_PREFIX, ctx.prefix.clone());
-    Ok(())
+    set(&FORWARDED_PROTO, Some(b"http"))?;
+    set(&FORWARDED_HOST, said.headers.get(HOST).map(HeaderValue::as_bytes))?;
+    set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(port).as_bytes()))?;
+    set(&FORWARDED_PATH, Some(said.uri.path().as_bytes()))?;
+    set(&FORWARDED_PREFIX, ctx.prefix.as_ref().map(HeaderValue::as_bytes))
 }
 
-/// Adds `value` to the list that the header is, in one line.
-fn append(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result<()> {
-    let mut list = Vec::new();
+/// The list that the header is, with `value` at its end, in one line.
+fn listed(headers: &HeaderMap, name: &HeaderName, value: &[u8]) -> Text {
+    let mut list = Text::new();
     for line in headers.get_all(name) {
         list.extend_from_slice(line.as_bytes());
         list.extend_from_slice(b", ");
     }
-    list.extend_from_slice(value.as_bytes());
-    let joined = HeaderValue::from_maybe_shared(Bytes::from(list)).map_err(|_| unfit())?;
-    headers.insert(name, joined);
-    Ok(())
+    list.extend_from_slice(value);
+    list
 }
 
-fn text(text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|_| unfit())
-}
-
-fn unfit() -> Box<Error> {
-    Error::explain(ErrorType::InvalidHTTPHeader, "no header can hold what the upstream is to be told")
+/// Without the arguments of this name; none if there are none.
+pub(crate) fn without_argument(target: &str, name: &str) -> Option<String> {
+    let (path, query) = target.split_once('?')?;
+    let named = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name);
+    if !query.split('&').any(|pair| named(&pair)) {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !named(pair)).collect();
+    let question = if kept.is_empty() { "" } else { "?" };
+    Some(format!("{path}{question}{}", kept.join("&")))
 }
 
 /// The address at the other end of the connection.
@@ -126,6 +146,19 @@ pub(crate) fn peer_ip(session: &Session) -> Option<IpAddr> {
 }
 
 struct Editor<'a>(&'a mut Parts);
+
+impl Told for Editor<'_> {
+    fn tell(&mut self, name: &HeaderName, value: &[u8]) -> Result<()> {
+        let value = HeaderValue::from_bytes(value);
+        let value = value.map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "no header can hold what is to be told"))?;
+        self.0.headers.insert(name, value);
+        Ok(())
+    }
+
+    fn withhold(&mut self, name: &HeaderName) {
+        self.0.headers.remove(name);
+    }
+}
 
 impl UpstreamRequest for Editor<'_> {
     fn set_header(&mut self, name: &HeaderName, value: HeaderValue) {
@@ -137,14 +170,8 @@ impl UpstreamRequest for Editor<'_> {
     }
 
     fn remove_query(&mut self, name: &str) {
-        let Some(query) = self.0.uri.query() else { return };
-        let named = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name);
-        if !query.split('&').any(|pair| named(&pair)) {
-            return;
-        }
-        let kept: Vec<&str> = query.split('&').filter(|pair| !named(pair)).collect();
-        let question = if kept.is_empty() { "" } else { "?" };
-        let without = format!("{}{question}{}", self.0.uri.path(), kept.join("&"));
+        let said = self.0.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let Some(without) = without_argument(said, name) else { return };
         match target(without.into()) {
             Ok(uri) => self.0.uri = uri,
             Err(error) => tracing::warn!(%error, "an argument could not be taken out of the query"),

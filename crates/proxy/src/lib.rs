@@ -2,10 +2,13 @@
 //!
 //! A request reads one [`Snapshot`] from start to end; a reload builds a whole new one and swaps it in.
 
+mod answer;
 mod balancer;
 mod chain;
 mod client_ip;
+mod connection;
 mod ctx;
+mod exchange;
 mod failure;
 mod forward;
 mod framing;
@@ -18,6 +21,7 @@ mod snapshot;
 mod target;
 mod traffic;
 
+pub use connection::Front;
 pub use ctx::Ctx;
 pub use service::{Gateway, service_conf};
 pub use snapshot::{Live, Snapshot};

@@ -1,16 +1,17 @@
 //! The only place that writes a response of our own.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SERVER};
-use pingora_core::Result;
+use http::header::HeaderValue;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use sluice_plugins::{Body, Reply, number};
+use sluice_plugins::{Body, Reply};
 
+use crate::answer::{Lines, SERVER};
+use crate::connection::Connection;
 use crate::ctx::Ctx;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-const NAME: HeaderValue = HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
+const JSON: &[u8] = b"application/json; charset=utf-8";
 
 /// Writes the answer, with what plugins left for it.
 pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
@@ -18,27 +19,30 @@ pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) ->
         Body::Json(body) => body,
         Body::Message(message) => error_body(&message, ctx),
     };
-    let mut head = ResponseHeader::build(reply.status, Some(16))?;
-    head.insert_header(CONTENT_TYPE, JSON)?;
-    head.insert_header(CONTENT_LENGTH, number(body.len() as u64))?;
-    insert_all(&mut head, std::mem::take(&mut ctx.memory.response_headers))?;
-    insert_all(&mut head, reply.headers)?;
-    head.insert_header("X-Request-Id", ctx.id.header())?;
-    head.insert_header("X-Kong-Response-Latency", millis(ctx.started.elapsed()))?;
-    head.insert_header(SERVER, NAME)?;
-    let silent = session.req_header().method == http::Method::HEAD;
-    session.as_downstream_mut().write_response_header(Box::new(head)).await?;
-    let body = if silent { Bytes::new() } else { body };
-    session.as_downstream_mut().write_response_body(body, true).await
+    // What the client has not said by now would be read as its next request.
+    if !session.as_downstream_mut().is_body_done() {
+        session.set_keepalive(None);
+    }
+    let mut lines = Lines::begin(reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default().as_bytes());
+    lines.line(b"Content-Type", JSON);
+    lines.number_line(b"Content-Length", body.len() as u64);
+    let left = std::mem::take(&mut ctx.memory.response_headers);
+    left.iter().chain(&reply.headers).for_each(|(name, value)| lines.line(name, value.as_bytes()));
+    lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
+    lines.number_line(b"X-Kong-Response-Latency", ctx.started.elapsed().as_millis() as u64);
+    lines.line(b"Server", SERVER);
+    let mut bytes = lines.end(session.get_keepalive().is_some());
+    if session.req_header().method != http::Method::HEAD {
+        bytes.extend_from_slice(&body);
+    }
+    ctx.answered = reply.status.as_u16();
+    let connection = Connection::of(session).ok_or_else(|| Error::new(ErrorType::InternalError))?;
+    connection.send(&bytes).await.map_err(|error| Error::because(ErrorType::WriteError, "answering", error).into_down())
 }
 
 /// Adds what plugins left to the answer of an upstream.
 pub(crate) fn insert_all(head: &mut ResponseHeader, headers: impl IntoIterator<Item = (Bytes, HeaderValue)>) -> Result<()> {
     headers.into_iter().try_for_each(|(name, value)| head.insert_header(name, value))
-}
-
-pub(crate) fn millis(duration: std::time::Duration) -> HeaderValue {
-    number(duration.as_millis() as u64)
 }
 
 /// Kong's error body.

@@ -16,9 +16,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sluice_config::Config;
 use sluice_plugins::{Cx, Flow, Memory, Reply};
+use smallvec::SmallVec;
 
+use crate::answer;
 use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
+use crate::exchange;
 use crate::failure::reply_to;
 use crate::forward::{forward, peer_ip};
 use crate::framing;
@@ -116,6 +119,7 @@ impl ProxyHttp for Gateway {
             target: Bytes::new(),
             prefix: None,
             failures: 0,
+            answered: 0,
             memory: Memory::default(),
             _under_way: self.traffic.begin(),
         })
@@ -129,6 +133,12 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(Some(KEEPALIVE_SECONDS));
         }
         match Self::decide(session, ctx) {
+            Flow::Continue
+                if ctx.service().is_some_and(|service| service.target.is_plain()) && exchange::fits(session.req_header()) =>
+            {
+                exchange::exchange(session, ctx).await?;
+                Ok(true)
+            }
             Flow::Continue => Ok(false),
             Flow::Respond(reply) => {
                 session.set_total_drain_timeout(Some(DRAIN));
@@ -139,9 +149,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
-        let service = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref());
-        let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
         ctx.upstream_started = Some(Instant::now());
+        let service = ctx.service().ok_or_else(|| Error::new(ErrorType::InternalError))?;
         service.target.peer().await.map_err(|error| {
             tracing::warn!(service = service.name, %error, "name resolution failed");
             Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
@@ -149,7 +158,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Box<Ctx>, mut error: Box<Error>) -> Box<Error> {
-        let retries = ctx.route.and_then(|at| ctx.snapshot.routes[at].service.as_ref()).map_or(0, |service| service.retries);
+        let retries = ctx.service().map_or(0, |service| service.retries);
         ctx.failures += 1;
         error.set_retry(ctx.failures <= retries);
         error
@@ -175,11 +184,9 @@ impl ProxyHttp for Gateway {
             framing::suit_old_client(session, response);
         }
         reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;
-        let now = Instant::now();
-        let sent = ctx.upstream_started.unwrap_or(now);
-        response.insert_header("X-Kong-Upstream-Latency", reply::millis(now - sent))?;
-        response.insert_header("X-Kong-Proxy-Latency", reply::millis(sent - ctx.started))?;
-        response.insert_header("X-Request-Id", ctx.id.header())?;
+        let mut ours = SmallVec::<[_; 3]>::new();
+        answer::on_the_way(ctx, |name, value| ours.push((name, value)));
+        ours.into_iter().try_for_each(|(name, value)| response.insert_header(name, value))?;
         match response.headers.contains_key(VIA) {
             true => response.append_header("Via", HeaderValue::from_static("1.1 sluice")).map(drop),
             false => response.insert_header("Via", HeaderValue::from_static("1.1 sluice")),
@@ -189,7 +196,7 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Ctx>) -> FailToProxy {
         let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         let error_code = reply.status.as_u16();
-        if session.response_written().is_none() {
+        if ctx.answered == 0 && session.response_written().is_none() {
             session.set_keepalive(None);
             if let Err(error) = reply::write(session, ctx, reply).await {
                 tracing::debug!(%error, "the client is gone");
@@ -207,7 +214,7 @@ impl ProxyHttp for Gateway {
         let route = ctx.route.map(|at| &ctx.snapshot.routes[at]);
         let service = route.and_then(|route| route.service.as_ref()).map(|service| service.name.as_str());
         let route = route.map(|route| route.name.as_str());
-        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        let status = session.response_written().map_or(ctx.answered, |head| head.status.as_u16());
         tracing::warn!(request_id = ctx.id.as_str(), route, service, client = %ctx.client_ip, status, %error, "a request failed");
     }
 }

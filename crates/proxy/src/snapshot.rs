@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -43,6 +44,9 @@ pub(crate) struct ServiceView {
     /// What the upstream sees as Host.
     pub authority: HeaderValue,
     pub retries: u16,
+    pub connect_timeout: Duration,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
     pub target: Target,
 }
 
@@ -106,6 +110,9 @@ impl ServiceView {
             path: service.path.clone(),
             authority: authority.unwrap_or_else(|_| HeaderValue::from_static("")),
             retries: service.retries,
+            connect_timeout: service.connect_timeout.duration(),
+            read_timeout: service.read_timeout.duration(),
+            write_timeout: service.write_timeout.duration(),
             target: Target::new(service),
         }
     }

@@ -1,0 +1,180 @@
+//! The head of an upstream's answer, read strictly and written again for the client.
+
+use std::mem::MaybeUninit;
+
+use http::Version;
+use httparse::{Header, ParserConfig, Response, Status};
+use pingora_core::Result;
+use pingora_proxy::Session;
+
+use super::body::{Coding, Framing};
+use super::invalid;
+use crate::answer::{self, Lines};
+use crate::ctx::Ctx;
+
+/// How many lines a head may have.
+const MOST_LINES: usize = 256;
+
+/// A head, read and written again.
+pub(super) struct Head {
+    /// How long it was.
+    pub length: usize,
+    /// What the client is sent.
+    pub bytes: Vec<u8>,
+    pub status: u16,
+    /// Another one follows.
+    pub interim: bool,
+    pub framing: Framing,
+    pub coding: Coding,
+    pub upstream_may_stay: bool,
+    pub client_may_stay: bool,
+}
+
+/// Reads a head and writes it again. None: it has not arrived whole.
+pub(super) fn translate(bytes: &[u8], session: &Session, ctx: &Ctx) -> Result<Option<Head>> {
+    let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_LINES];
+    let mut head = Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Ok(None),
+        Err(_) => return Err(invalid("its head is broken")),
+    };
+    let (status, reason) = (head.code.unwrap_or_default(), head.reason.unwrap_or_default());
+    let modern = session.req_header().version == Version::HTTP_11;
+    if (100..200).contains(&status) {
+        if status == 101 {
+            return Err(invalid("it switches to a protocol that nobody asked for"));
+        }
+        return Ok(Some(interim(&head, status, length, modern)));
+    }
+    let said = Said::read(&head)?;
+    let (framing, upstream_may_stay) = said.framing(session.req_header().method == http::Method::HEAD, status)?;
+    let coded = modern && matches!(framing, Framing::Chunked | Framing::Close);
+    let client_may_stay = session.get_keepalive().is_some() && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
+    let mut lines = Lines::begin(status, reason.as_bytes());
+    let left = &ctx.memory.response_headers;
+    for header in &*head.headers {
+        if !said.is_between(header.name) && !answer::is_ours(header.name, left) {
+            lines.line(header.name.as_bytes(), header.value);
+        }
+    }
+    // Of an answer without a body it is what a body would have.
+    if let Some(length) = said.length
+        && !said.chunked
+        && status != 204
+    {
+        lines.number_line(b"Content-Length", length);
+    } else if coded {
+        lines.line(b"Transfer-Encoding", b"chunked");
+    }
+    left.iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
+    answer::on_the_way(ctx, |name, value| lines.line(name.as_bytes(), value.as_bytes()));
+    lines.line(b"Via", answer::VIA);
+    let coding = if coded { Coding::Chunked } else { Coding::Plain };
+    let bytes = lines.end(client_may_stay);
+    Ok(Some(Head { length, bytes, status, interim: false, framing, coding, upstream_may_stay, client_may_stay }))
+}
+
+/// An early head, such as 103, goes to clients that know what it is.
+fn interim(head: &Response<'_, '_>, status: u16, length: usize, modern: bool) -> Head {
+    let mut bytes = Vec::new();
+    if modern && status != 100 {
+        let mut lines = Lines::begin(status, head.reason.unwrap_or_default().as_bytes());
+        let kept = head.headers.iter().filter(|header| !is_hop_by_hop(header.name));
+        kept.for_each(|header| lines.line(header.name.as_bytes(), header.value));
+        bytes = lines.0;
+        bytes.extend_from_slice(b"\r\n");
+    }
+    let (framing, coding) = (Framing::Nothing, Coding::Plain);
+    Head { length, bytes, status, interim: true, framing, coding, upstream_may_stay: true, client_may_stay: true }
+}
+
+/// What a head says of its body and of the connection.
+struct Said<'h> {
+    length: Option<u64>,
+    chunked: bool,
+    keep_alive: bool,
+    /// The values of Connection, in whose lists other headers are named.
+    connection: [&'h [u8]; 2],
+}
+
+impl<'h> Said<'h> {
+    fn read(head: &Response<'_, 'h>) -> Result<Self> {
+        let modern = head.version == Some(1);
+        let mut said = Self { length: None, chunked: false, keep_alive: modern, connection: [&[]; 2] };
+        let mut connections = 0;
+        for header in &*head.headers {
+            match header.name.len() {
+                10 if header.name.eq_ignore_ascii_case("connection") => {
+                    let Some(place) = said.connection.get_mut(connections) else {
+                        return Err(invalid("it has too many Connection headers"));
+                    };
+                    *place = header.value;
+                    connections += 1;
+                }
+                14 if header.name.eq_ignore_ascii_case("content-length") => said.add_length(header.value)?,
+                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                    // Another coding would have to be undone, and a second line is another coding.
+                    if said.chunked || !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                        return Err(invalid("its body is in a coding that is not chunked"));
+                    }
+                    said.chunked = true;
+                }
+                _ => {}
+            }
+        }
+        if said.names("close") {
+            said.keep_alive = false;
+        } else if said.names("keep-alive") {
+            said.keep_alive = true;
+        }
+        Ok(said)
+    }
+
+    /// The same length may be said more than once.
+    fn add_length(&mut self, value: &[u8]) -> Result<()> {
+        for one in value.split(|byte| *byte == b',') {
+            let one = one.trim_ascii();
+            let digits = !one.is_empty() && one.iter().all(u8::is_ascii_digit);
+            let length = std::str::from_utf8(one).ok().filter(|_| digits).and_then(|digits| digits.parse().ok());
+            match (length, self.length) {
+                (Some(length), None) => self.length = Some(length),
+                (Some(length), Some(before)) if length == before => {}
+                _ => return Err(invalid("its Content-Length is no length, or two")),
+            }
+        }
+        Ok(())
+    }
+
+    /// How the body ends (RFC 9112, 6.3), and whether the connection can be used again after it.
+    fn framing(&self, head_only: bool, status: u16) -> Result<(Framing, bool)> {
+        // Chunks and a length together are how answers are smuggled.
+        let may_stay = self.keep_alive && !(self.chunked && self.length.is_some());
+        Ok(match (self.chunked, self.length) {
+            _ if head_only || matches!(status, 204 | 304) => (Framing::Nothing, may_stay),
+            (true, _) => (Framing::Chunked, may_stay),
+            (false, Some(length)) => (Framing::Length(length), may_stay),
+            (false, None) => (Framing::Close, false),
+        })
+    }
+
+    fn names(&self, name: &str) -> bool {
+        let tokens = self.connection.iter().flat_map(|value| value.split(|byte| *byte == b','));
+        tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// Whether a header is between the upstream and us, or written again by us.
+    fn is_between(&self, name: &str) -> bool {
+        is_hop_by_hop(name) || (self.connection.iter().any(|value| !value.is_empty()) && self.names(name))
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    match name.len() {
+        10 => name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("keep-alive"),
+        14 => name.eq_ignore_ascii_case("content-length"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        _ => false,
+    }
+}
