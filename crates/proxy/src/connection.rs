@@ -5,61 +5,68 @@
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use pingora_core::apps::ServerApp;
+use bytes::{Buf, BytesMut};
+use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
 };
-use pingora_core::server::ShutdownWatch;
-use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::{HttpProxy, Session};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::service::Gateway;
+use tokio_util::io::poll_read_buf;
 
 /// How much of a client's next request is taken in while the answer to this one is awaited.
 const AHEAD: usize = 256;
-
-/// What Pingora's listeners hand connections to.
-pub struct Front(Arc<HttpProxy<Gateway>>);
-
-impl Front {
-    /// The way in to this gateway.
-    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
-        Self(Arc::new(pingora_proxy::http_proxy(conf, gateway)))
-    }
-}
-
-#[async_trait]
-impl ServerApp for Front {
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let connection = Connection { stream: Mutex::new(stream), ahead: Mutex::default() };
-        self.0.process_new(Box::new(connection), shutdown).await
-    }
-
-    async fn cleanup(&self) {
-        self.0.cleanup().await;
-    }
-}
 
 /// A client's connection. Only the task that owns it touches the stream, so the locks are free whenever they are tried.
 pub(crate) struct Connection {
     stream: Mutex<Stream>,
     /// What the client sent while its answer was awaited: the beginning of its next request.
-    ahead: Mutex<Vec<u8>>,
+    ahead: Mutex<BytesMut>,
+    /// Who is at the other end.
+    pub peer: IpAddr,
+    /// The port that it came to.
+    pub port: u16,
 }
 
 impl Connection {
-    /// The connection of a request of HTTP/1.
-    pub fn of(session: &Session) -> Option<&Self> {
-        let stream = session.as_downstream().as_http1()?.stream();
-        (**stream).as_any().downcast_ref()
+    /// Takes a connection over.
+    pub fn new(stream: Stream) -> Self {
+        let digest = stream.get_socket_digest();
+        let inet = |address: Option<&SocketAddr>| address.and_then(|address| address.as_inet()).copied();
+        let peer = digest.as_ref().and_then(|digest| inet(digest.peer_addr()));
+        let local = digest.as_ref().and_then(|digest| inet(digest.local_addr()));
+        Self {
+            stream: Mutex::new(stream),
+            ahead: Mutex::default(),
+            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
+            port: local.map_or(0, |address| address.port()),
+        }
+    }
+
+    /// What was read and not used yet.
+    pub fn ahead(&mut self) -> &mut BytesMut {
+        self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what was taken be read again.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        let rest = std::mem::replace(self.ahead(), BytesMut::from(bytes));
+        self.ahead().unsplit(rest);
+    }
+
+    /// Reads more of what the client says into [`Self::ahead`]. 0: the client has closed.
+    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self { stream, ahead, .. } = self;
+        let ahead = ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
+        ahead.reserve(1024);
+        poll_read_buf(Pin::new(stream.get_mut().unwrap_or_else(PoisonError::into_inner)), cx, ahead)
     }
 
     /// Writes all of it, past Pingora.
@@ -107,17 +114,17 @@ impl Connection {
     }
 
     fn own(&mut self) -> &mut Stream {
-        self.stream.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.stream.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let ahead = self.ahead.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ahead = self.ahead();
         if !ahead.is_empty() {
             let part = ahead.len().min(into.remaining());
             into.put_slice(&ahead[..part]);
-            ahead.drain(..part);
+            ahead.advance(part);
             return Poll::Ready(Ok(()));
         }
         Pin::new(self.own()).poll_read(cx, into)

@@ -39,4 +39,11 @@ impl Ctx {
     pub(crate) fn service(&self) -> Option<&ServiceView> {
         self.snapshot.routes[self.route?].service.as_deref()
     }
+
+    /// Says in the log why the request failed.
+    pub(crate) fn log(&self, error: &pingora_core::Error, status: u16) {
+        let route = self.route.map(|at| self.snapshot.routes[at].name.as_str());
+        let service = self.service().map(|service| service.name.as_str());
+        tracing::warn!(request_id = self.id.as_str(), route, service, client = %self.client_ip, status, %error, "a request failed");
+    }
 }

@@ -1,9 +1,9 @@
 //! The short way: a plain request of HTTP/1 to an upstream of HTTP/1, told and answered without Pingora's machinery.
 //!
-//! Pingora reads the request and keeps the connection; what travels between the upstream and the client does not become
-//! a map of headers and a queue of tasks on the way. That halves what a request costs. Only requests that may be sent
-//! twice and have no body go here ([`fits`]); everything else, and every upstream behind TLS, goes Pingora's way, and
-//! both ways are held to the same answers by the tests.
+//! What travels between the upstream and the client does not become a map of headers and a queue of tasks on the way.
+//! That halves what a request costs. Only what is [`crate::plain`]
+//! goes here, to upstreams without TLS; everything else goes Pingora's way, and both are held to the same answers by the
+//! tests.
 
 mod body;
 mod chunks;
@@ -15,80 +15,47 @@ mod upstream;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use http::request::Parts;
-use http::{Method, Version};
 use pingora_core::{Error, ErrorType, Result};
-use pingora_proxy::Session;
 
-use crate::connection::Connection;
 use crate::ctx::Ctx;
 use crate::snapshot::ServiceView;
+use crate::visit::Visit;
 use body::Body;
-use upstream::{Client, Upstream};
+use upstream::Upstream;
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Whether a request is plain: nothing in it asks for more than an answer, and it may be sent twice.
-pub(crate) fn fits(request: &Parts) -> bool {
-    let version = matches!(request.version, Version::HTTP_10 | Version::HTTP_11);
-    let twice = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    version
-        && twice
-        && request.uri.authority().is_none()
-        && request.headers.iter().all(|(name, value)| match name.as_str() {
-            "connection" => matches!(value.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive" | b"Close"),
-            "content-length"
-            | "expect"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade" => false,
-            _ => true,
-        })
-}
-
 /// Asks the upstream and passes its answer on. An error before the first byte of the answer is still to be answered.
-pub(crate) async fn exchange(session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()> {
     let snapshot = ctx.snapshot.clone();
     let service = ctx.route.and_then(|at| snapshot.routes[at].service.as_deref());
     let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
-    let request = request::write(session, ctx)?;
+    let request = request::write(visit, ctx)?;
     let mut answer = BytesMut::with_capacity(4096);
     ctx.upstream_started = Some(Instant::now());
-    let mut upstream = ask(session, ctx, service, &request, &mut answer).await?;
+    let mut upstream = ask(visit, ctx, service, &request, &mut answer).await?;
     let head = loop {
-        match head::translate(&answer, session, ctx)? {
+        match head::translate(&answer, visit, ctx)? {
             Some(head) if head.interim => {
                 answer.advance(head.length);
-                send(session, &head.bytes).await?;
+                visit.send(&head.bytes).await?;
             }
             Some(head) => break head,
             None if answer.len() > MAX_HEAD => return Err(invalid("its head is longer than 64 KiB")),
-            None if fill(&mut upstream, session, &mut answer).await? == 0 => return Err(invalid("its head has no end")),
+            None if upstream.fill(&mut answer, visit.connection).await? == 0 => return Err(invalid("its head has no end")),
             None => {}
         }
     };
     ctx.answered = head.status;
-    if !head.client_may_stay {
-        session.set_keepalive(None);
-    }
+    visit.stays = head.client_may_stay;
     answer.advance(head.length);
-    let passed = pass(session, head, &mut answer, upstream).await;
-    if passed.is_err() {
-        session.set_keepalive(None);
-    }
-    passed
+    pass(visit, head, &mut answer, upstream).await
 }
 
 /// Sends the request, and waits for the first bytes of the answer. A connection that was kept may turn out to be dead:
 /// then another one is asked.
-async fn ask(session: &Session, ctx: &mut Ctx, service: &ServiceView, request: &[u8], answer: &mut BytesMut) -> Result<Upstream> {
+async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &[u8], answer: &mut BytesMut) -> Result<Upstream> {
     let mut may_be_kept = true;
     loop {
         let mut upstream = match Upstream::reach(service, may_be_kept).await {
@@ -103,7 +70,7 @@ async fn ask(session: &Session, ctx: &mut Ctx, service: &ServiceView, request: &
         };
         let kept = upstream.kept;
         let said = match upstream.send(request).await {
-            Ok(()) => fill(&mut upstream, session, answer).await,
+            Ok(()) => upstream.fill(answer, visit.connection).await,
             Err(error) => Err(error),
         };
         match said {
@@ -122,13 +89,13 @@ fn is_stale(error: &Error) -> bool {
 }
 
 /// Passes the head and the body on, as fast as the client takes them.
-async fn pass(session: &Session, head: head::Head, answer: &mut BytesMut, mut upstream: Upstream) -> Result<()> {
+async fn pass(visit: &Visit<'_>, head: head::Head, answer: &mut BytesMut, mut upstream: Upstream) -> Result<()> {
     let mut body = Body::new(head.framing, head.coding);
     let mut out = head.bytes;
     loop {
         let used = if out.is_empty() && body.as_it_is() {
             let part = body.part(answer.len());
-            send(session, &answer[..part]).await?;
+            visit.send(&answer[..part]).await?;
             part
         } else {
             body.take(answer, &mut out).map_err(invalid)?
@@ -137,10 +104,10 @@ async fn pass(session: &Session, head: head::Head, answer: &mut BytesMut, mut up
         if body.ended() {
             break;
         }
-        send(session, &out).await?;
+        visit.send(&out).await?;
         out.clear();
         answer.reserve(body.room());
-        if fill(&mut upstream, session, answer).await? == 0 {
+        if upstream.fill(answer, visit.connection).await? == 0 {
             body.closed().map_err(|why| Error::explain(ErrorType::ConnectionClosed, why).into_up())?;
         }
         if body.ended() {
@@ -152,20 +119,7 @@ async fn pass(session: &Session, head: head::Head, answer: &mut BytesMut, mut up
     if head.upstream_may_stay && answer.is_empty() {
         upstream.keep();
     }
-    send(session, &out).await
-}
-
-async fn fill(upstream: &mut Upstream, session: &Session, answer: &mut BytesMut) -> Result<usize> {
-    let client = Connection::of(session).map_or(Client::Unknown, Client::Seen);
-    upstream.fill(answer, client).await
-}
-
-async fn send(session: &Session, bytes: &[u8]) -> Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    let connection = Connection::of(session).ok_or_else(|| Error::new(ErrorType::InternalError))?;
-    connection.send(bytes).await.map_err(|error| Error::because(ErrorType::WriteError, "writing the answer", error).into_down())
+    visit.send(&out).await
 }
 
 fn invalid(why: &'static str) -> Box<Error> {

@@ -13,13 +13,13 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
-use pingora_proxy::Session;
 use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
 
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
 use crate::framing::unify_length;
+use crate::visit::Visit;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -45,27 +45,27 @@ pub(crate) trait Told: UpstreamRequest {
 }
 
 /// Rewrites a request that goes Pingora's way.
-pub(crate) fn forward(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
     let mut parts = take(request);
     parts.uri = target(ctx.target.clone())?;
     parts.headers.reserve(ADDED);
     unify_length(&mut parts.headers);
-    rewrite(session, ctx, &mut Editor(&mut parts))?;
+    rewrite(visit, ctx, &mut Editor(&mut parts))?;
     *request = RequestHeader::from(parts);
     Ok(())
 }
 
 /// Tells the upstream who asks and by which way, and lets plugins tell what they have to.
-pub(crate) fn rewrite(session: &Session, ctx: &Ctx, request: &mut impl Told) -> Result<()> {
+pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> Result<()> {
     let snapshot = &ctx.snapshot;
     let Some(route) = ctx.route.map(|at| &snapshot.routes[at]) else { return Ok(()) };
     let Some(service) = &route.service else { return Ok(()) };
-    let said = session.req_header().as_ref();
+    let said = visit.request;
     if !route.preserve_host {
         request.tell(&HOST, service.authority.as_bytes())?;
     }
-    let peer = peer_ip(session).unwrap_or(ctx.client_ip);
-    tell_who_asks(session, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
+    let peer = visit.peer();
+    tell_who_asks(visit, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
     request.tell(&VIA, &listed(&said.headers, &VIA, b"1.1 sluice"))?;
     request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
     if snapshot.has_plugins(route) {
@@ -85,8 +85,8 @@ fn target(target: Bytes) -> Result<Uri> {
     parsed.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the path for the upstream", error))
 }
 
-fn tell_who_asks(session: &Session, request: &mut impl Told, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
-    let said = session.req_header();
+fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
+    let said = visit.request;
     let mut hop = Text::new();
     // Writing to memory does not fail.
     let _ = write!(hop, "{peer}");
@@ -100,7 +100,6 @@ fn tell_who_asks(session: &Session, request: &mut impl Told, ctx: &Ctx, (peer, t
     } else {
         request.tell(&FORWARDED_FOR, &hop)?;
     }
-    let port = session.server_addr().and_then(|addr| addr.as_inet()).map_or(0, std::net::SocketAddr::port);
     let mut set = |name: &'static HeaderName, value: Option<&[u8]>| match value {
         // What a trusted proxy said already stands; what a stranger said under this name does not.
         _ if trusted && said.headers.contains_key(name) => Ok(()),
@@ -112,7 +111,7 @@ fn tell_who_asks(session: &Session, request: &mut impl Told, ctx: &Ctx, (peer, t
     };
     set(&FORWARDED_PROTO, Some(b"http"))?;
     set(&FORWARDED_HOST, said.headers.get(HOST).map(HeaderValue::as_bytes))?;
-    set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(port).as_bytes()))?;
+    set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(visit.connection.port).as_bytes()))?;
     set(&FORWARDED_PATH, Some(said.uri.path().as_bytes()))?;
     set(&FORWARDED_PREFIX, ctx.prefix.as_ref().map(HeaderValue::as_bytes))
 }
@@ -138,11 +137,6 @@ pub(crate) fn without_argument(target: &str, name: &str) -> Option<String> {
     let kept: Vec<&str> = query.split('&').filter(|pair| !named(pair)).collect();
     let question = if kept.is_empty() { "" } else { "?" };
     Some(format!("{path}{question}{}", kept.join("&")))
-}
-
-/// The address at the other end of the connection.
-pub(crate) fn peer_ip(session: &Session) -> Option<IpAddr> {
-    session.client_addr().and_then(|addr| addr.as_inet()).map(|addr| addr.ip().to_canonical())
 }
 
 struct Editor<'a>(&'a mut Parts);

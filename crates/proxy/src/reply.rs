@@ -2,27 +2,22 @@
 
 use bytes::Bytes;
 use http::header::HeaderValue;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::Result;
 use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 use sluice_plugins::{Body, Reply};
 
 use crate::answer::{Lines, SERVER};
-use crate::connection::Connection;
 use crate::ctx::Ctx;
+use crate::visit::Visit;
 
 const JSON: &[u8] = b"application/json; charset=utf-8";
 
 /// Writes the answer, with what plugins left for it.
-pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Result<()> {
     let body = match reply.body {
         Body::Json(body) => body,
         Body::Message(message) => error_body(&message, ctx),
     };
-    // What the client has not said by now would be read as its next request.
-    if !session.as_downstream_mut().is_body_done() {
-        session.set_keepalive(None);
-    }
     let mut lines = Lines::begin(reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default().as_bytes());
     lines.line(b"Content-Type", JSON);
     lines.number_line(b"Content-Length", body.len() as u64);
@@ -31,13 +26,12 @@ pub(crate) async fn write(session: &mut Session, ctx: &mut Ctx, reply: Reply) ->
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.number_line(b"X-Kong-Response-Latency", ctx.started.elapsed().as_millis() as u64);
     lines.line(b"Server", SERVER);
-    let mut bytes = lines.end(session.get_keepalive().is_some());
-    if session.req_header().method != http::Method::HEAD {
+    let mut bytes = lines.end(visit.stays);
+    if visit.request.method != http::Method::HEAD {
         bytes.extend_from_slice(&body);
     }
     ctx.answered = reply.status.as_u16();
-    let connection = Connection::of(session).ok_or_else(|| Error::new(ErrorType::InternalError))?;
-    connection.send(&bytes).await.map_err(|error| Error::because(ErrorType::WriteError, "answering", error).into_down())
+    visit.send(&bytes).await
 }
 
 /// Adds what plugins left to the answer of an upstream.

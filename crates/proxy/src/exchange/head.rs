@@ -2,15 +2,14 @@
 
 use std::mem::MaybeUninit;
 
-use http::Version;
 use httparse::{Header, ParserConfig, Response, Status};
 use pingora_core::Result;
-use pingora_proxy::Session;
 
 use super::body::{Coding, Framing};
 use super::invalid;
 use crate::answer::{self, Lines};
 use crate::ctx::Ctx;
+use crate::visit::Visit;
 
 /// How many lines a head may have.
 const MOST_LINES: usize = 256;
@@ -31,7 +30,7 @@ pub(super) struct Head {
 }
 
 /// Reads a head and writes it again. None: it has not arrived whole.
-pub(super) fn translate(bytes: &[u8], session: &Session, ctx: &Ctx) -> Result<Option<Head>> {
+pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Option<Head>> {
     let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_LINES];
     let mut head = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
@@ -41,7 +40,7 @@ pub(super) fn translate(bytes: &[u8], session: &Session, ctx: &Ctx) -> Result<Op
         Err(_) => return Err(invalid("its head is broken")),
     };
     let (status, reason) = (head.code.unwrap_or_default(), head.reason.unwrap_or_default());
-    let modern = session.req_header().version == Version::HTTP_11;
+    let modern = visit.is_modern();
     if (100..200).contains(&status) {
         if status == 101 {
             return Err(invalid("it switches to a protocol that nobody asked for"));
@@ -49,9 +48,9 @@ pub(super) fn translate(bytes: &[u8], session: &Session, ctx: &Ctx) -> Result<Op
         return Ok(Some(interim(&head, status, length, modern)));
     }
     let said = Said::read(&head)?;
-    let (framing, upstream_may_stay) = said.framing(session.req_header().method == http::Method::HEAD, status)?;
+    let (framing, upstream_may_stay) = said.framing(visit.request.method == http::Method::HEAD, status)?;
     let coded = modern && matches!(framing, Framing::Chunked | Framing::Close);
-    let client_may_stay = session.get_keepalive().is_some() && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
+    let client_may_stay = visit.stays && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
     let mut lines = Lines::begin(status, reason.as_bytes());
     let left = &ctx.memory.response_headers;
     for header in &*head.headers {

@@ -5,19 +5,19 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 use pingora_core::{Error, ErrorType, Result};
-use pingora_proxy::Session;
 use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
 
 use crate::ctx::Ctx;
 use crate::forward::{Told, rewrite, without_argument};
+use crate::visit::Visit;
 
 /// Writes the request that the upstream gets.
-pub(super) fn write(session: &Session, ctx: &Ctx) -> Result<Vec<u8>> {
+pub(super) fn write(visit: &Visit<'_>, ctx: &Ctx) -> Result<Vec<u8>> {
     let mut lines =
         Lines { target: ctx.target.clone(), bytes: Vec::with_capacity(512), set: SmallVec::new(), gone: SmallVec::new() };
-    rewrite(session, ctx, &mut lines)?;
-    let said = session.req_header();
+    rewrite(visit, ctx, &mut lines)?;
+    let said = visit.request;
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(said.method.as_str().as_bytes());
     out.push(b' ');

@@ -17,13 +17,6 @@ use super::pool;
 use crate::connection::Connection;
 use crate::snapshot::ServiceView;
 
-/// Who waits for the answer.
-pub(super) enum Client<'a> {
-    /// If it goes, nobody waits any more.
-    Seen(&'a Connection),
-    Unknown,
-}
-
 pub(super) struct Upstream {
     stream: TcpStream,
     address: SocketAddr,
@@ -67,7 +60,7 @@ impl Upstream {
     }
 
     /// Reads more of the answer, unless it is too late or the client goes first. 0: the upstream has closed.
-    pub async fn fill(&mut self, into: &mut BytesMut, client: Client<'_>) -> Result<usize> {
+    pub async fn fill(&mut self, into: &mut BytesMut, client: &Connection) -> Result<usize> {
         if into.capacity() == into.len() {
             into.reserve(4096);
         }
@@ -76,9 +69,7 @@ impl Upstream {
             if let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.stream), cx, into) {
                 return Poll::Ready(read.map_err(|e| Error::because(ErrorType::ReadError, "reading the answer", e).into_up()));
             }
-            if let Client::Seen(connection) = client
-                && connection.poll_gone(cx).is_ready()
-            {
+            if client.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Error::explain(ErrorType::ConnectionClosed, "while it waited").into_down()));
             }
             late.as_mut().poll(cx).map(|()| Err(Error::new(ErrorType::ReadTimedout).into_up()))

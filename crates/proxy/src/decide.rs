@@ -1,0 +1,78 @@
+//! What becomes of a request: its route is found, the plugins are asked, and what the upstream will see is prepared.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{HOST, HeaderValue};
+use sluice_plugins::{Cx, Flow, Reply};
+
+use crate::client_ip::client_ip as client_ip_behind;
+use crate::ctx::Ctx;
+use crate::framing;
+use crate::normalise::normalise;
+use crate::router::Target;
+use crate::target::upstream_path;
+use crate::visit::Visit;
+
+/// A request that has a route.
+pub(crate) struct Routed<'a> {
+    path: Cow<'a, str>,
+    /// How much of the path the route matched.
+    prefix: usize,
+}
+
+/// Finds out who asks, and the route; or says what to answer instead.
+pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, Reply> {
+    let request = visit.request;
+    ctx.client_ip = client_ip_behind(visit.peer(), &request.headers, &ctx.snapshot.trusted_proxies);
+    if let Some(reply) = framing::refuse(request) {
+        return Err(reply);
+    }
+    let path = normalise(request.uri.path());
+    let host = host_of(request);
+    let found = ctx.snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
+    let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
+    ctx.route = Some(found.route);
+    Ok(Routed { path, prefix: found.prefix })
+}
+
+/// Asks the plugins of the route, and prepares what the upstream will see; or says what to answer instead.
+pub(crate) fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Routed<'_>) -> Result<(), Reply> {
+    let Ctx { snapshot, client_ip, memory, route: Some(at), .. } = ctx else { return Ok(()) };
+    let request = visit.request;
+    let route = &snapshot.routes[*at];
+    let service = route.service.as_ref();
+    if snapshot.has_plugins(route) {
+        let service = service.map(|service| &service.entity);
+        let mut cx = Cx { request, path, client_ip: *client_ip, route: &route.entity, service, memory };
+        if let Flow::Respond(reply) = route.chain.on_request(&snapshot.consumers, &mut cx) {
+            return Err(reply);
+        }
+    }
+    let Some(service) = service else {
+        return Err(Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
+    };
+    if route.strip_path && *prefix > 1 {
+        ctx.prefix = HeaderValue::from_str(&path[..*prefix]).ok();
+    }
+    let mut upstream = upstream_path(service.path.as_deref(), path, route.strip_path, *prefix);
+    if let Some(query) = request.uri.query() {
+        upstream.push('?');
+        upstream.push_str(query);
+    }
+    ctx.target = Bytes::from(upstream);
+    Ok(())
+}
+
+/// The host that a request is for, in lower case and without its port.
+fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
+    let header = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let said = header.or_else(|| request.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let host = match said.rsplit_once(':') {
+        // The colons of an IPv6 address stand between brackets.
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => said,
+    };
+    if host.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}

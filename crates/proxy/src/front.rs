@@ -1,0 +1,185 @@
+//! The way in: plain requests are served here, one after the other; everything else is handed to Pingora.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::request::Parts;
+use pingora_core::Error;
+use pingora_core::apps::{HttpServerApp, ServerApp};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::{ALPN, Shutdown, Ssl, Stream};
+use pingora_core::server::ShutdownWatch;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::HttpProxy;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::connection::Connection;
+use crate::ctx::Ctx;
+use crate::decide;
+use crate::exchange::exchange;
+use crate::failure::reply_to;
+use crate::plain::{self, Found};
+use crate::reply;
+use crate::service::{Gateway, KEEPALIVE_SECONDS};
+use crate::visit::Visit;
+
+/// How long a connection may be idle, and how long a head may take from its first byte to its last.
+const PATIENCE: Duration = Duration::from_secs(KEEPALIVE_SECONDS);
+/// A head that is longer is not read here.
+const LONG: usize = 32 * 1024;
+
+/// What Pingora's listeners hand connections to.
+pub struct Front {
+    gateway: Gateway,
+    pingora: Arc<HttpProxy<Gateway>>,
+}
+
+/// What a client wants next.
+enum Next {
+    Plain(Box<Parts>, Bytes),
+    Other,
+    Nothing,
+}
+
+/// What became of a plain request.
+enum Served {
+    /// It was answered; whether the connection can have another one.
+    Answered(bool),
+    /// Nothing was done: its upstream is Pingora's to speak to.
+    Refused,
+}
+
+impl Front {
+    /// The way in to this gateway.
+    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
+        Self { pingora: Arc::new(pingora_proxy::http_proxy(conf, gateway.clone())), gateway }
+    }
+
+    /// Serves a request.
+    async fn serve(&self, request: &Parts, connection: &Connection, stopping: bool) -> Served {
+        let mut visit = Visit { request, connection, stays: !stopping && plain::stays(request) };
+        let mut ctx = self.gateway.begin();
+        let routed = decide::route(&visit, &mut ctx);
+        if ctx.service().is_some_and(|service| !service.target.is_plain()) {
+            return Served::Refused;
+        }
+        let decided = routed.and_then(|routed| decide::ask(&visit, &mut ctx, &routed));
+        let answered = match decided {
+            Ok(()) => exchange(&mut visit, &mut ctx).await,
+            Err(reply) => reply::write(&visit, &mut ctx, reply).await,
+        };
+        if let Err(error) = answered {
+            visit.stays = false;
+            apologise(&visit, &mut ctx, &error).await;
+            ctx.log(&error, ctx.answered);
+        }
+        Served::Answered(visit.stays)
+    }
+
+    /// Hands over what is not plain, for one request. The connection comes back if it can have another one.
+    async fn hand_over(&self, connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Box<Connection>> {
+        let mut session = ServerSession::new_http1(connection);
+        session.set_keepalive((!*shutdown.borrow()).then_some(KEEPALIVE_SECONDS));
+        let reused = self.pingora.process_new_http(session, shutdown).await?;
+        reused.consume().0.into_any().downcast().ok()
+    }
+}
+
+#[async_trait]
+impl ServerApp for Front {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let mut connection = Box::new(Connection::new(stream));
+        if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) || *shutdown.borrow() {
+            return self.pingora.process_new(connection, shutdown).await;
+        }
+        let mut patience = pin!(sleep(PATIENCE));
+        let mut told = shutdown.clone();
+        let mut stop = pin!(told.changed());
+        // Whoever is told once is woken for good.
+        if poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx))).await.is_ready() {
+            return None;
+        }
+        loop {
+            match next(&mut connection, patience.as_mut(), shutdown).await {
+                Next::Plain(request, bytes) => match self.serve(&request, &connection, is_begun(shutdown)).await {
+                    Served::Answered(true) => {}
+                    Served::Answered(false) => {
+                        connection.shutdown().await;
+                        return None;
+                    }
+                    Served::Refused => {
+                        connection.put_back(&bytes);
+                        connection = self.hand_over(connection, shutdown).await?;
+                    }
+                },
+                Next::Other => connection = self.hand_over(connection, shutdown).await?,
+                Next::Nothing => return None,
+            }
+        }
+    }
+
+    async fn cleanup(&self) {
+        self.pingora.cleanup().await;
+    }
+}
+
+/// Whether the gateway stops.
+fn is_begun(shutdown: &ShutdownWatch) -> bool {
+    // It is told once; `has_changed` reads one number, where `borrow` takes a lock.
+    shutdown.has_changed().unwrap_or(true)
+}
+
+/// Waits for the next request; not for ever, and not when the gateway stops.
+async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdown: &ShutdownWatch) -> Next {
+    // Of an idle connection the time counts from here, of a head from its first byte.
+    let mut since = Instant::now();
+    loop {
+        let begun = !connection.ahead().is_empty();
+        if begun {
+            match plain::read(connection.ahead()) {
+                Found::Plain(request, bytes) => return Next::Plain(request, bytes),
+                Found::Other => return Next::Other,
+                Found::Partial if connection.ahead().len() > LONG => return Next::Other,
+                Found::Partial => {}
+            }
+        }
+        let more: io::Result<usize> = poll_fn(|cx| {
+            if let Poll::Ready(more) = connection.poll_more(cx) {
+                return Poll::Ready(more);
+            }
+            if is_begun(shutdown) {
+                return Poll::Ready(Ok(0));
+            }
+            // The timer is set once and looked at when it fires; requests move only `since`.
+            while patience.as_mut().poll(cx).is_ready() {
+                if since.elapsed() >= PATIENCE {
+                    return Poll::Ready(Ok(0));
+                }
+                patience.as_mut().reset(since + PATIENCE);
+            }
+            Poll::Pending
+        })
+        .await;
+        match more {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return Next::Nothing,
+        }
+        if !begun {
+            since = Instant::now();
+        }
+    }
+}
+
+/// Says what went wrong, unless something was said already or nobody is left to hear it.
+async fn apologise(visit: &Visit<'_>, ctx: &mut Ctx, error: &Error) {
+    let Some(reply) = reply_to(error).filter(|_| ctx.answered == 0) else { return };
+    if let Err(error) = reply::write(visit, ctx, reply).await {
+        tracing::debug!(%error, "the client is gone");
+    }
+}

@@ -1,0 +1,44 @@
+//! A request of HTTP/1 while it is here: what it says, and the connection that its answer goes to.
+
+use std::net::IpAddr;
+
+use http::Version;
+use http::request::Parts;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+
+use crate::connection::Connection;
+
+/// A request, whoever read it.
+pub(crate) struct Visit<'a> {
+    pub request: &'a Parts,
+    pub connection: &'a Connection,
+    /// Whether the connection is kept for another request after this one.
+    pub stays: bool,
+}
+
+impl<'a> Visit<'a> {
+    /// A request that Pingora read.
+    pub fn of(session: &'a Session) -> Result<Self> {
+        let stream = session.as_downstream().as_http1().map(pingora_core::protocols::http::v1::server::HttpSession::stream);
+        let connection = stream.and_then(|stream| (**stream).as_any().downcast_ref());
+        let connection = connection.ok_or_else(|| Error::explain(ErrorType::InternalError, "a connection that is not ours"))?;
+        Ok(Self { request: session.req_header(), connection, stays: session.get_keepalive().is_some() })
+    }
+
+    /// Whether the client knows chunks.
+    pub fn is_modern(&self) -> bool {
+        self.request.version == Version::HTTP_11
+    }
+
+    /// The address at the other end of the connection.
+    pub fn peer(&self) -> IpAddr {
+        self.connection.peer
+    }
+
+    /// Sends bytes of the answer.
+    pub async fn send(&self, bytes: &[u8]) -> Result<()> {
+        let sent = self.connection.send(bytes).await;
+        sent.map_err(|error| Error::because(ErrorType::WriteError, "writing the answer", error).into_down())
+    }
+}
