@@ -11,3 +11,4 @@ mod limits;
 mod reload;
 mod requests;
 mod stop;
+mod ways;

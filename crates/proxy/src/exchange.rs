@@ -21,6 +21,7 @@ use crate::ctx::Ctx;
 use crate::snapshot::ServiceView;
 use crate::visit::Visit;
 use body::Body;
+use head::Head;
 use upstream::Upstream;
 
 /// The longest head of an answer.
@@ -47,10 +48,9 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
             None => {}
         }
     };
-    ctx.answered = head.status;
     visit.stays = head.client_may_stay;
     answer.advance(head.length);
-    pass(visit, head, &mut answer, upstream).await
+    pass(visit, ctx, head, (upstream, answer)).await
 }
 
 /// Sends the request, and waits for the first bytes of the answer. A connection that was kept may turn out to be dead:
@@ -89,25 +89,27 @@ fn is_stale(error: &Error) -> bool {
 }
 
 /// Passes the head and the body on, as fast as the client takes them.
-async fn pass(visit: &Visit<'_>, head: head::Head, answer: &mut BytesMut, mut upstream: Upstream) -> Result<()> {
+async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut answer): (Upstream, BytesMut)) -> Result<()> {
     let mut body = Body::new(head.framing, head.coding);
     let mut out = head.bytes;
     loop {
         let used = if out.is_empty() && body.as_it_is() {
             let part = body.part(answer.len());
+            ctx.answered = head.status;
             visit.send(&answer[..part]).await?;
             part
         } else {
-            body.take(answer, &mut out).map_err(invalid)?
+            body.take(&answer, &mut out).map_err(invalid)?
         };
         answer.advance(used);
         if body.ended() {
             break;
         }
+        ctx.answered = head.status;
         visit.send(&out).await?;
         out.clear();
         answer.reserve(body.room());
-        if upstream.fill(answer, visit.connection).await? == 0 {
+        if upstream.fill(&mut answer, visit.connection).await? == 0 {
             body.closed().map_err(|why| Error::explain(ErrorType::ConnectionClosed, why).into_up())?;
         }
         if body.ended() {
@@ -119,6 +121,7 @@ async fn pass(visit: &Visit<'_>, head: head::Head, answer: &mut BytesMut, mut up
     if head.upstream_may_stay && answer.is_empty() {
         upstream.keep();
     }
+    ctx.answered = head.status;
     visit.send(&out).await
 }
 

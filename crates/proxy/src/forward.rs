@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
-use crate::framing::unify_length;
+use crate::framing::unified_length;
 use crate::visit::Visit;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -49,7 +49,9 @@ pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx)
     let mut parts = take(request);
     parts.uri = target(ctx.target.clone())?;
     parts.headers.reserve(ADDED);
-    unify_length(&mut parts.headers);
+    if let Some(length) = unified_length(&parts.headers) {
+        parts.headers.insert(CONTENT_LENGTH, length);
+    }
     rewrite(visit, ctx, &mut Editor(&mut parts))?;
     *request = RequestHeader::from(parts);
     Ok(())

@@ -3,6 +3,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{StatusCode, Version};
+use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use sluice_plugins::Reply;
@@ -18,21 +19,19 @@ pub(crate) fn refuse(request: &Parts) -> Option<Reply> {
     (nameless || coded).then(|| Reply::error(StatusCode::BAD_REQUEST, "Bad request"))
 }
 
-/// One Content-Length where the client sent the same one twice.
-pub(crate) fn unify_length(headers: &mut HeaderMap) {
+/// The one length where the same one was said twice; none if it was said once.
+pub(crate) fn unified_length(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return };
-    if lengths.next().is_none() && !first.as_bytes().contains(&b',') {
-        return;
+    let first = lengths.next()?.as_bytes();
+    if lengths.next().is_none() && !first.contains(&b',') {
+        return None;
     }
-    let one = first.as_bytes().split(|b| *b == b',').next().unwrap_or_default().trim_ascii();
-    if let Ok(one) = HeaderValue::from_bytes(one) {
-        headers.insert(CONTENT_LENGTH, one);
-    }
+    let one = first.split(|b| *b == b',').next().unwrap_or_default().trim_ascii();
+    HeaderValue::from_bytes(one).ok()
 }
 
 /// Takes out of an answer what was between the upstream and us (RFC 9110, 7.6.1).
-pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) {
+pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
     let lines = response.headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let named = lines.flat_map(|line| line.split(',')).filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
     let named: SmallVec<[HeaderName; 2]> = named.filter(|name| *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING).collect();
@@ -40,6 +39,7 @@ pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) {
         response.remove_header(&name);
     }
     response.remove_header(&KEEP_ALIVE);
+    unified_length(&response.headers).map_or(Ok(()), |length| response.insert_header(CONTENT_LENGTH, length))
 }
 
 /// A client of HTTP/1.0 knows no chunks: its answer ends with the connection.

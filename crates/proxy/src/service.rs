@@ -131,7 +131,7 @@ impl ProxyHttp for Gateway {
         // What the upstream speaks is between it and us.
         response.set_version(Version::HTTP_11);
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
-            framing::strip_hop_by_hop(response);
+            framing::strip_hop_by_hop(response)?;
             framing::suit_old_client(session, response);
         }
         reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::chunks::Chunks;
 
 /// How a body ends where it comes from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Framing {
     /// There is none.
     Nothing,
