@@ -267,3 +267,18 @@ fn large_and_slow_answers_arrive_whole() {
     });
     assert!(read > 20_000_000, "{read}");
 }
+
+#[test]
+fn a_plain_request_for_an_upstream_behind_tls_is_counted_once() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap();
+    // It hangs up at the handshake.
+    std::thread::spawn(move || upstream.incoming().for_each(drop));
+    let gateway = Gateway::start(&config(address, "").replace("http://", "https://"));
+    for left in [99_999, 99_998] {
+        let answer = gateway.get("/", &[]);
+        assert!((500..504).contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.header("X-RateLimit-Remaining-Minute"), Some(left.to_string().as_str()));
+    }
+    assert_eq!(gateway.admin("GET", "/status", "").json()["server"]["total_requests"], 2);
+}

@@ -31,7 +31,7 @@ pub struct Ctx {
     /// The status of an answer that went past Pingora; 0 as long as there is none.
     pub(crate) answered: u16,
     pub(crate) memory: Memory,
-    pub(crate) _under_way: UnderWay,
+    pub(crate) under_way: UnderWay,
 }
 
 impl Ctx {

@@ -67,6 +67,7 @@ impl Front {
         let mut ctx = self.gateway.begin();
         let routed = decide::route(&visit, &mut ctx);
         if ctx.service().is_some_and(|service| !service.target.is_plain()) {
+            ctx.under_way.undo();
             return Served::Refused;
         }
         let decided = routed.and_then(|routed| decide::ask(&visit, &mut ctx, &routed));

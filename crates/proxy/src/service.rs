@@ -70,7 +70,7 @@ impl Gateway {
             failures: 0,
             answered: 0,
             memory: Memory::default(),
-            _under_way: self.traffic.begin(),
+            under_way: self.traffic.begin(),
         })
     }
 }

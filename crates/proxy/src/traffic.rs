@@ -25,15 +25,26 @@ impl Traffic {
 
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         self.begun.fetch_add(1, Ordering::AcqRel);
-        UnderWay(self.clone())
+        UnderWay(Some(self.clone()))
     }
 }
 
 /// A request under way; dropping it ends it, on whatever way the request leaves.
-pub(crate) struct UnderWay(Arc<Traffic>);
+pub(crate) struct UnderWay(Option<Arc<Traffic>>);
+
+impl UnderWay {
+    /// It has not begun after all: somebody else begins it again.
+    pub fn undo(&mut self) {
+        if let Some(traffic) = self.0.take() {
+            traffic.begun.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::AcqRel);
+        if let Some(traffic) = &self.0 {
+            traffic.ended.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
