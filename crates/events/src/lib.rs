@@ -16,5 +16,6 @@ pub use entity::Entity;
 pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
-pub use sources::rate_limiting_advanced::RateLimitExceeded;
+pub use sources::limits::TableFull as LimitTableFull;
+pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};
 pub use window::Window;

@@ -1,4 +1,7 @@
 //! One file a source.
 
 pub mod config;
+pub mod limits;
+pub mod rate_limit;
+pub mod rate_limiting;
 pub mod rate_limiting_advanced;
