@@ -10,6 +10,7 @@ use sluice_events::Entity;
 use smallvec::SmallVec;
 
 use crate::client::Consumer;
+use crate::limiting::Held;
 
 /// Headers that wait to be written, their names in the case that clients are shown. A limit's few need no allocation.
 pub type ResponseHeaders = SmallVec<[(Bytes, HeaderValue); 6]>;
@@ -39,6 +40,8 @@ pub struct Memory {
     pub credential: Option<Arc<str>>,
     /// What the answer gets, whoever makes it.
     pub response_headers: ResponseHeaders,
+    /// That the request is held open for now. Its place in the queue comes back when this is dropped, however that comes.
+    pub(crate) held: Option<Held>,
 }
 
 /// The request on its way to the upstream, as far as a plugin may change it.

@@ -9,7 +9,7 @@ use sluice_limits::{Algorithm, Keys, Limiter, Quota, QuotaError, SharedClock};
 /// What makes two limiters the same one: where it stands, how it counts, and how much.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Identity {
-    /// The path of the plugin that it belongs to.
+    /// The path of the plugin that it belongs to, or a name that several share.
     owner: String,
     algorithm: &'static str,
     limit: u64,

@@ -2,10 +2,11 @@
 
 use crate::key_auth::KeyAuth;
 use crate::plugin::Kind;
+use crate::rate_limiting::RateLimiting;
 use crate::rate_limiting_advanced::RateLimitingAdvanced;
 
 /// Every plugin, in the order in which they are asked.
-pub static PLUGINS: &[Kind] = &[Kind::of::<KeyAuth>(), Kind::of::<RateLimitingAdvanced>()];
+pub static PLUGINS: &[Kind] = &[Kind::of::<KeyAuth>(), Kind::of::<RateLimitingAdvanced>(), Kind::of::<RateLimiting>()];
 
 /// The plugin of this name.
 pub fn plugin(name: &str) -> Option<&'static Kind> {
