@@ -69,7 +69,7 @@ impl Oracle {
         let retry_after = if admitted { Duration::ZERO } else { fitting.expect("a cost of the limit fits at last") - now };
         let reset = if admitted { first.map_or(Duration::ZERO, |first| first - now) } else { retry_after };
         let remaining = quota.limit - self.spent(quota, now);
-        Decision { admitted, limit: quota.limit, remaining, rate, reset, retry_after }
+        Decision { admitted, cost, limit: quota.limit, remaining, rate, reset, retry_after }
     }
 }
 
