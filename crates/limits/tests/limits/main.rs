@@ -4,7 +4,9 @@ mod allocations;
 mod bounded;
 mod bounds;
 mod conformance;
+mod looks;
 mod races;
+mod rebuilt;
 mod reference;
 
 use std::{sync::Arc, time::Duration};
