@@ -16,6 +16,7 @@ pub(crate) struct Bench {
     pub clock: ManualClock,
     pub bus: Arc<Bus>,
     pub memory: Memory,
+    pub limiters: Arc<Limiters>,
     consumers: Consumers,
     plugin: Arc<dyn Plugin>,
     service: Arc<Entity>,
@@ -71,13 +72,14 @@ impl Bench {
         let clock = ManualClock::at(std::time::Duration::from_secs(1_700_000_000 / 3_600 * 3_600 + 10));
         let bus: Arc<Bus> = Arc::default();
         bus.set_wanted(|_| true);
-        let limiters = Limiters::new(SharedClock::new(clock.clone()));
+        let limiters = Arc::new(Limiters::new(SharedClock::new(clock.clone())));
         let entity = |id| Arc::new(Entity::new(id, json!({ "name": "demo" })));
         let (plugins, _) = all_built(text, &bus, &limiters).expect("a sound configuration");
         let one = |plugin| Self {
             clock: clock.clone(),
             bus: bus.clone(),
             memory: Memory::default(),
+            limiters: limiters.clone(),
             consumers: all_built(text, &bus, &limiters).expect("it was built before").1,
             plugin,
             service: entity(1),

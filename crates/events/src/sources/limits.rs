@@ -15,9 +15,9 @@ const NAME: &str = "limits";
 /// There are more clients than limits can remember; newcomers share counters until there is room.
 #[derive(Serialize)]
 pub struct TableFull {
-    /// How many clients are remembered.
+    /// How many clients there is room for.
     pub keys: u64,
-    /// How many requests were counted in shared counters since the last such event.
+    /// How many requests found no room so far.
     pub overflowed: u64,
 }
 

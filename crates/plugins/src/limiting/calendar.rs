@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::Clock;
-use sluice_limits::{Algorithm, Decision, Key, Limiter, MAX_LIMIT, Nanos, Quota, QuotaError, SharedClock, algorithm};
+use sluice_limits::{
+    Algorithm, Budget, Decision, Key, Limiter, MAX_LIMIT, Nanos, Quota, QuotaError, SharedClock, Table, algorithm,
+};
 
 /// Counts from the first of the month.
 pub(crate) static MONTH: Algorithm = Algorithm {
     name: "calendar-month",
     summary: "admits the first requests of every month, in UTC",
     max_limit: MAX_LIMIT,
-    build: |quota, clock| build(Unit::Month, quota, clock),
+    build: |quota, clock, budget| build(Unit::Month, quota, clock, budget),
 };
 
 /// Counts from the first of January.
@@ -23,16 +25,16 @@ pub(crate) static YEAR: Algorithm = Algorithm {
     name: "calendar-year",
     summary: "admits the first requests of every year, in UTC",
     max_limit: MAX_LIMIT,
-    build: |quota, clock| build(Unit::Year, quota, clock),
+    build: |quota, clock, budget| build(Unit::Year, quota, clock, budget),
 };
 
 const DAY: u64 = 86_400_000_000_000;
 
-fn build(unit: Unit, quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+fn build(unit: Unit, quota: &Quota, clock: SharedClock, budget: &Budget) -> Result<Arc<dyn Limiter>, QuotaError> {
     let fixed = algorithm("fixed").expect("it is registered");
-    let longest = Quota { window: Duration::from_nanos(unit.longest()), ..*quota };
     let stretched = SharedClock::new(Stretched { unit, clock: clock.clone() });
-    Ok(Arc::new(Calendar { unit, clock, fixed: (fixed.build)(&longest, stretched)? }))
+    let fixed = (fixed.build)(&unit.stretched(quota), stretched, budget)?;
+    Ok(Arc::new(Calendar { unit, quota: *quota, clock, fixed }))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,11 @@ impl Unit {
         }
     }
 
+    /// The quota of the window underneath.
+    fn stretched(self, quota: &Quota) -> Quota {
+        Quota { window: Duration::from_nanos(self.longest()), ..*quota }
+    }
+
     fn place(self, now: Nanos) -> Place {
         let now = now.as_u64();
         let (year, month) = month_of(now / DAY);
@@ -72,6 +79,14 @@ impl Unit {
 
     fn stretch(self, place: Place) -> Nanos {
         Nanos::new(place.number * self.longest() + place.since)
+    }
+}
+
+impl Place {
+    /// The decision with the calendar's times.
+    fn tell(self, decision: Decision) -> Decision {
+        let reset = Duration::from_nanos(self.left);
+        Decision { reset, retry_after: if decision.admitted { Duration::ZERO } else { reset }, ..decision }
     }
 }
 
@@ -114,6 +129,7 @@ impl Clock for Stretched {
 #[derive(Debug)]
 struct Calendar {
     unit: Unit,
+    quota: Quota,
     clock: SharedClock,
     fixed: Arc<dyn Limiter>,
 }
@@ -125,9 +141,16 @@ impl Limiter for Calendar {
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
         let place = self.unit.place(now);
-        let decision = self.fixed.check_at(self.unit.stretch(place), key, cost);
-        let reset = Duration::from_nanos(place.left);
-        Decision { reset, retry_after: if decision.admitted { Duration::ZERO } else { reset }, ..decision }
+        place.tell(self.fixed.check_at(self.unit.stretch(place), key, cost))
+    }
+
+    fn peek_at(&self, now: Nanos, key: Key) -> Decision {
+        let place = self.unit.place(now);
+        place.tell(self.fixed.peek_at(self.unit.stretch(place), key))
+    }
+
+    fn window_end(&self, now: Nanos) -> Nanos {
+        Nanos::new(now.as_u64() + self.unit.place(now).left)
     }
 
     fn refund(&self, key: Key, cost: u32) {
@@ -138,12 +161,24 @@ impl Limiter for Calendar {
         self.fixed.forget_idle();
     }
 
-    fn keys(&self) -> usize {
-        self.fixed.keys()
+    fn name(&self) -> &'static str {
+        match self.unit {
+            Unit::Month => MONTH.name,
+            Unit::Year => YEAR.name,
+        }
     }
 
-    fn overflowed(&self) -> u64 {
-        self.fixed.overflowed()
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn table(&self) -> &dyn Table {
+        self.fixed.table()
+    }
+
+    fn rebuilt(&self, quota: &Quota) -> Result<Arc<dyn Limiter>, QuotaError> {
+        let fixed = self.fixed.rebuilt(&self.unit.stretched(quota))?;
+        Ok(Arc::new(Self { unit: self.unit, quota: *quota, clock: self.clock.clone(), fixed }))
     }
 }
 
@@ -179,7 +214,7 @@ mod tests {
     fn check(algorithm: &Algorithm, steps: &[(u64, u64, bool, u64)]) {
         let clock = ManualClock::default();
         let quota = Quota::new(2, Duration::from_secs(60));
-        let limiter = (algorithm.build)(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let limiter = (algorithm.build)(&quota, SharedClock::new(clock.clone()), &Budget::default()).expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         for (day, second, admitted, left) in steps {
             clock.set(Duration::from_secs(day * DAY_SECONDS + second));
@@ -221,7 +256,8 @@ mod tests {
     #[test]
     fn what_a_later_window_refuses_is_given_back_in_the_same_month() {
         let clock = ManualClock::at(Duration::from_secs(first_of(2024, 3) * DAY_SECONDS - 1));
-        let limiter = (MONTH.build)(&Quota::new(1, Duration::from_secs(60)), SharedClock::new(clock)).expect("a sound quota");
+        let limiter = (MONTH.build)(&Quota::new(1, Duration::from_secs(60)), SharedClock::new(clock), &Budget::default())
+            .expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         assert!(limiter.check(key, 1).admitted);
         limiter.refund(key, 1);

@@ -6,10 +6,14 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::HeaderName;
-use sluice_limits::{Key, Keys};
+use sluice_events::Entity;
+use sluice_limits::{Key, Keys, Net};
 use smallvec::SmallVec;
 
 use crate::cx::Cx;
+
+/// How many bytes of a client's own words are shown.
+const SHOWN: usize = 64;
 
 /// Makes the keys of requests.
 pub(crate) struct ClientKey {
@@ -72,36 +76,53 @@ impl ClientKey {
         Self { keys, parts, ipv6_prefix }
     }
 
-    /// The key of the client.
+    /// The key of the client, and the network in which it is if there is no room for it.
     pub fn of(&self, cx: &Cx<'_>) -> Key {
-        if let [part] = &*self.parts {
+        let key = if let [part] = &*self.parts {
             let (kind, value) = self.find(part, cx);
-            return self.keys.key(&[kind, value.bytes()]);
-        }
-        let found: SmallVec<[_; 8]> = self.parts.iter().map(|part| self.find(part, cx)).collect();
-        let parts: SmallVec<[&[u8]; 16]> = found.iter().flat_map(|(kind, value)| [*kind, value.bytes()]).collect();
-        self.keys.key(&parts)
+            self.keys.key(&[kind.as_bytes(), value.bytes()])
+        } else {
+            let found: SmallVec<[_; 8]> = self.parts.iter().map(|part| self.find(part, cx)).collect();
+            let parts: SmallVec<[&[u8]; 16]> = found.iter().flat_map(|(kind, value)| [kind.as_bytes(), value.bytes()]).collect();
+            self.keys.key(&parts)
+        };
+        key.in_network(Net::of(cx.client_ip))
+    }
+
+    /// What the key stands for, for people: `consumer Joe`, `ip 192.0.2.1, route demo`.
+    pub fn name(&self, cx: &Cx<'_>) -> String {
+        let name = |part: &Part| {
+            let (kind, value) = self.find(part, cx);
+            let of = |entity: &Entity| entity.json["name"].as_str().map(str::to_owned);
+            let shown = match (kind, &cx.memory.consumer) {
+                ("consumer", Some(consumer)) => Some(consumer.username.clone()),
+                ("service", _) => cx.service.and_then(|service| of(service)),
+                ("route", _) => of(cx.route),
+                ("ip", _) => Some(cx.client_ip.to_canonical().to_string()),
+                _ => Some(String::from_utf8_lossy(&value.bytes()[..value.bytes().len().min(SHOWN)]).into_owned()),
+            };
+            format!("{kind} {}", shown.unwrap_or_default())
+        };
+        self.parts.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
     /// The kind and the value of a part; the address where it is missing.
-    fn find<'a>(&'a self, part: &'a Part, cx: &'a Cx<'_>) -> (&'static [u8], Value<'a>) {
+    fn find<'a>(&'a self, part: &'a Part, cx: &'a Cx<'_>) -> (&'static str, Value<'a>) {
         let consumer = cx.memory.consumer.as_ref();
         let found = match part {
             Part::Ip => None,
-            Part::ConsumerId => consumer.map(|c| (&b"consumer"[..], Value::Lent(c.id.as_bytes()))),
-            Part::ConsumerUsername => consumer.map(|c| (&b"username"[..], Value::Lent(c.username.as_bytes()))),
+            Part::ConsumerId => consumer.map(|c| ("consumer", Value::Lent(c.id.as_bytes()))),
+            Part::ConsumerUsername => consumer.map(|c| ("username", Value::Lent(c.username.as_bytes()))),
             Part::ConsumerCustomId => {
-                consumer.and_then(|c| c.custom_id.as_ref()).map(|id| (&b"custom_id"[..], Value::Lent(id.as_bytes())))
+                consumer.and_then(|c| c.custom_id.as_ref()).map(|id| ("custom_id", Value::Lent(id.as_bytes())))
             }
-            Part::Credential => cx.memory.credential.as_ref().map(|id| (&b"credential"[..], Value::Lent(id.as_bytes()))),
-            Part::Service => cx.service.map(|service| (&b"service"[..], Value::Id(service.id.to_be_bytes()))),
-            Part::Route => Some((&b"route"[..], Value::Id(cx.route.id.to_be_bytes()))),
-            Part::Header(Header(name)) => {
-                cx.request.headers.get(name).map(|value| (&b"header"[..], Value::Lent(value.as_bytes())))
-            }
-            Part::Path(path) => (path == cx.path).then(|| (&b"path"[..], Value::Lent(path.as_bytes()))),
+            Part::Credential => cx.memory.credential.as_ref().map(|id| ("credential", Value::Lent(id.as_bytes()))),
+            Part::Service => cx.service.map(|service| ("service", Value::Id(service.id.to_be_bytes()))),
+            Part::Route => Some(("route", Value::Id(cx.route.id.to_be_bytes()))),
+            Part::Header(Header(name)) => cx.request.headers.get(name).map(|value| ("header", Value::Lent(value.as_bytes()))),
+            Part::Path(path) => (path == cx.path).then(|| ("path", Value::Lent(path.as_bytes()))),
         };
-        found.unwrap_or_else(|| (b"ip", self.address(cx.client_ip)))
+        found.unwrap_or_else(|| ("ip", self.address(cx.client_ip)))
     }
 
     /// The address; of IPv6 the prefix, since one client has many addresses to choose from.
@@ -120,7 +141,6 @@ mod tests {
 
     use proptest::prelude::*;
     use sluice_config::{Environment, Source, read};
-    use sluice_events::Entity;
 
     use super::*;
     use crate::{Consumers, Memory};

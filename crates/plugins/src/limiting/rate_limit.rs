@@ -2,6 +2,7 @@
 
 use sluice_limits::{Decision, MAX_WINDOWS, Policy};
 
+use super::told::Counted;
 use super::{ClientKey, Cost, Exemptions, Headers, Queue, Refusal, Told};
 use crate::cx::Cx;
 use crate::plugin::Flow;
@@ -29,11 +30,11 @@ impl RateLimit {
             return Flow::Continue;
         }
         let mut room = [Decision::default(); MAX_WINDOWS];
-        let cost = self.cost.of(cx.request);
-        let verdict = self.policy.check(self.client.of(cx), cost, &mut room);
+        let (key, now) = (self.client.of(cx), self.policy.now());
+        let verdict = self.policy.check_at(now, key, self.cost.of(cx.request), &mut room);
         if verdict.refused_by.is_some()
             && !self.shadow
-            && let Some(wait) = self.queue.as_ref().and_then(|queue| queue.hold(&mut cx.memory.held))
+            && let Some(wait) = self.queue.as_ref().and_then(|queue| queue.hold(key, &mut cx.memory.held))
         {
             return Flow::Hold(wait);
         }
@@ -42,7 +43,8 @@ impl RateLimit {
         if let Some(headers) = &self.headers {
             headers.write(&verdict, &mut cx.memory.response_headers);
         }
-        self.told.tell(&verdict, cost, cx);
+        let counted = Counted { key, now, policy: &self.policy, verdict: &verdict, client: &self.client };
+        self.told.tell(&counted, cx);
         match verdict.refused_by {
             Some(window) if !self.shadow => Flow::Respond(self.refusal.reply(window, &verdict.decisions[window])),
             _ => Flow::Continue,

@@ -1,15 +1,16 @@
 //! Throttling: instead of a refusal, a request is held open and tries again, as long as there is room in the queue.
 //!
 //! A held request spends nothing before it is admitted. Its place lives in the memory of the request, so it comes back
-//! when the request ends, however it ends. The queue belongs to one plugin: what waits is bounded, whoever waits.
+//! when the request ends, however it ends. Every client has a queue of its own, so that one who floods takes no place
+//! of the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sluice_config::Problem;
+use sluice_limits::{InFlight, Key, Permit};
 
 use crate::plugin::BuildCx;
 
@@ -28,7 +29,7 @@ pub struct Throttling {
     /// How often it tries again before it is refused.
     #[schemars(range(min = 1, max = 1_000_000))]
     retry_times: u64,
-    /// How many requests wait at most at the same time; more are refused at once. It counts all clients of this plugin.
+    /// How many requests of one client wait at most at the same time; more are refused at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     queue_limit: u64,
 }
@@ -40,8 +41,8 @@ impl Default for Throttling {
 }
 
 impl Throttling {
-    /// The queue, if it is switched on.
-    pub fn check(&self, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Queue> {
+    /// The queues, if it is switched on. They stay over a reload, under the name of their owner.
+    pub fn check(&self, owner: &str, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Queue> {
         for (key, number) in [("interval", self.interval), ("retry_times", self.retry_times), ("queue_limit", self.queue_limit)] {
             if !(1..=MAX).contains(&number) {
                 problems.push(
@@ -49,10 +50,11 @@ impl Throttling {
                 );
             }
         }
-        self.enabled.then(|| Queue {
+        let places = u32::try_from(self.queue_limit).ok().filter(|limit| *limit > 0 && self.enabled)?;
+        Some(Queue {
             interval: Duration::from_secs(self.interval),
             retries: self.retry_times,
-            room: Arc::new(Room { taken: AtomicU64::new(0), limit: self.queue_limit }),
+            places: cx.limiters.in_flight(&format!("queue of {owner}"), places),
         })
     }
 }
@@ -61,48 +63,28 @@ impl Throttling {
 pub(crate) struct Queue {
     interval: Duration,
     retries: u64,
-    room: Arc<Room>,
-}
-
-struct Room {
-    taken: AtomicU64,
-    limit: u64,
+    places: Arc<InFlight>,
 }
 
 /// That a request waits.
 pub(crate) struct Held {
     tries: u64,
-    _place: Place,
-}
-
-/// A place in the queue.
-struct Place(Arc<Room>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
-    }
+    _place: Permit,
 }
 
 impl Queue {
-    /// How long a request that does not fit waits now, or none if it has tried often enough or the queue is full.
-    pub fn hold(&self, held: &mut Option<Held>) -> Option<Duration> {
+    /// How long a request that does not fit waits now, or none if it has tried often enough or the queue of its client
+    /// is full.
+    pub fn hold(&self, key: Key, held: &mut Option<Held>) -> Option<Duration> {
         match held {
             Some(held) => {
                 held.tries += 1;
                 (held.tries < self.retries).then_some(self.interval)
             }
             None => {
-                *held = Some(Held { tries: 0, _place: self.enter()? });
+                *held = Some(Held { tries: 0, _place: self.places.acquire(key)? });
                 Some(self.interval)
             }
         }
-    }
-
-    fn enter(&self) -> Option<Place> {
-        let room = &self.room;
-        let enter = |taken| (taken < room.limit).then_some(taken + 1);
-        room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
-        Some(Place(room.clone()))
     }
 }

@@ -45,8 +45,9 @@ pub struct Options {
     #[serde(default)]
     #[schemars(range(min = 1, max = 128))]
     ipv6_prefix: Option<u64>,
-    /// Plugins with the same namespace count together in windows of the same limit, length and type. Without one a
-    /// plugin counts for itself.
+    /// Plugins with the same namespace count together in windows of the same length and type, each up to a limit of its
+    /// own; with another `disable_penalty`, or of type "gcra" with another limit, they count apart. Without a namespace
+    /// a plugin counts for itself.
     #[serde(default)]
     namespace: Option<String>,
     /// Where counts are kept. Only "local" is available.
@@ -64,7 +65,7 @@ pub struct Options {
     /// Whether answers say nothing of limits.
     #[serde(default)]
     hide_client_headers: bool,
-    /// Whether refused requests are not counted. Kong's default is false.
+    /// Whether refused requests are not counted. Kong's default is false. In fixed windows both are the same.
     #[serde(default = "yes")]
     disable_penalty: bool,
     /// Up to how many seconds are added to Retry-After by chance.
@@ -98,10 +99,11 @@ impl Options {
     /// The limit, if everything is right. Its events are those of `source`.
     pub(super) fn check(&self, source: &str, cx: &BuildCx<'_>) -> Result<RateLimit, Vec<Problem>> {
         let mut problems = Vec::new();
+        let owner = self.windows().owner(cx);
         let policy = self.windows().check(cx, &mut problems);
         let client = self.identity().check(cx, &mut problems);
         let exempt = self.exempt.check(cx, &mut problems);
-        let queue = self.throttling.check(cx, &mut problems);
+        let queue = self.throttling.check(&owner, cx, &mut problems);
         let status = status(self.error_code, cx, &mut problems);
         check_strategy("strategy", self.strategy, self.sync_rate, cx, &mut problems);
         self.cost.check(cx, self.burst.or(self.limit.iter().min().copied()), &mut problems);
@@ -116,7 +118,7 @@ impl Options {
                     cost: self.cost.clone(),
                     policy,
                     headers: (!self.hide_client_headers).then(|| Headers::new(&windows, &self.limit, style)),
-                    told: Told::new(cx.bus, source, &windows, self.warn_at, self.shadow),
+                    told: Told::new(cx, (source, &owner), &windows, self.warn_at, self.shadow),
                     shadow: self.shadow,
                     queue,
                     refusal: Refusal {
@@ -162,7 +164,10 @@ impl Options {
             let message = "`hide_client_headers` hides what this shows";
             problems.push(cx.block.problem_at("standard_headers", message).help("take one of them out"));
         }
-        if self.throttling.enabled && !self.disable_penalty {
+        if self.window_type == WindowType::Gcra && !self.disable_penalty {
+            let message = "with `window_type = \"gcra\"` refused requests are never counted";
+            problems.push(cx.block.problem_at("disable_penalty", message).help("write true, or take it out"));
+        } else if self.throttling.enabled && !self.disable_penalty {
             let message = "a request that is held would be counted at every try";
             problems.push(cx.block.problem_at("disable_penalty", message).help("with `throttling` write true, or take it out"));
         }

@@ -103,6 +103,8 @@ fn options_that_make_no_sense_are_refused_by_name() {
     check("limit = [5, 9]\nwindow_size = [60, 60]", &["window_size[1]"]);
     check("limit = [-1, \"x\"]\nwindow_size = [1.5]", &["limit[0]", "limit[1]", "window_size[0]"]);
     with("burst = 2", &["burst"]);
+    with("window_type = \"gcra\"\ndisable_penalty = false", &["disable_penalty: with `window_type = \"gcra\"`"]);
+    with("window_type = \"fixed\"\ndisable_penalty = false", &[]);
     with("error_code = 99", &["error_code"]);
     with("window_type = \"leaky\"", &["window_type"]);
     with("identifier = \"header\"", &["required field missing: header_name"]);

@@ -9,9 +9,6 @@ use sluice_limits::{MAX_WINDOWS, Policy, Quota, QuotaError, algorithm};
 
 use crate::plugin::BuildCx;
 
-/// How many times the logs of one `exact` window remember at most; 8 bytes each.
-const LOGGED_TIMES: u64 = 32_000_000;
-
 /// How requests are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -65,6 +62,12 @@ impl Windows<'_> {
         self.policy(cx, problems)
     }
 
+    /// Under which name it counts: its own path, or that of its namespace.
+    pub fn owner(&self, cx: &BuildCx<'_>) -> String {
+        // No path begins like this.
+        self.namespace.map_or_else(|| cx.block.path().to_string(), |name| format!("namespace {name}"))
+    }
+
     fn policy(&self, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Policy> {
         let name = match self.window_type {
             WindowType::Sliding => "sliding",
@@ -73,8 +76,7 @@ impl Windows<'_> {
             WindowType::Exact => "exact",
         };
         let algorithm = algorithm(name).expect("every window type is an algorithm");
-        // No key path has a space in it, so no namespace is one.
-        let owner = self.namespace.map_or_else(|| cx.block.path().to_string(), |name| format!("namespace {name}"));
+        let owner = self.owner(cx);
         let mut limiters = Vec::new();
         for (index, (limit, size)) in self.limits.iter().zip(self.sizes).enumerate() {
             match cx.limiters.get(&owner, algorithm, &self.quota(*limit, *size)) {
@@ -86,12 +88,7 @@ impl Windows<'_> {
     }
 
     fn quota(&self, limit: u64, size: u64) -> Quota {
-        let usual = Quota::new(limit, Duration::from_secs(size));
-        let max_keys = match self.window_type {
-            WindowType::Exact => usual.max_keys.min(usize::try_from(LOGGED_TIMES / limit.max(1)).unwrap_or(usize::MAX)).max(1),
-            _ => usual.max_keys,
-        };
-        Quota { charge_rejected: self.charge_rejected, burst: self.burst, max_keys, ..usual }
+        Quota { charge_rejected: self.charge_rejected, burst: self.burst, ..Quota::new(limit, Duration::from_secs(size)) }
     }
 }
 
@@ -101,7 +98,6 @@ fn quota_problem(cx: &BuildCx<'_>, index: usize, error: QuotaError) -> Problem {
         QuotaError::Limit(_) => cx.block.path().key("limit").index(index),
         QuotaError::Window(_) => cx.block.path().key("window_size").index(index),
         QuotaError::Burst(_) => cx.block.path().key("burst"),
-        QuotaError::NoKeys => cx.block.path().clone(),
     };
     Problem::at(path, error.to_string())
 }

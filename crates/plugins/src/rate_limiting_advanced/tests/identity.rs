@@ -133,3 +133,38 @@ fn plugins_of_one_namespace_count_together() {
     check("window_size = [60]\nnamespace = \"n\"", "window_size = [30]\nnamespace = \"n\"", false);
     check("window_size = [60]", "window_size = [60]", false);
 }
+
+#[test]
+fn plugins_of_one_namespace_have_limits_of_their_own_on_one_count() {
+    let plugin = |place: &str, limit: u64| {
+        format!("[{place}plugins.rate-limiting-advanced]\nlimit = [{limit}]\nwindow_size = [60]\nnamespace = \"n\"\n")
+    };
+    let service = "[services.s]\nurl = \"http://127.0.0.1\"\n";
+    let mut benches = Bench::all(&format!("{service}{}{}", plugin("services.s.", 2), plugin("", 4)));
+    let mut admitted = |bench: usize, expected: usize| {
+        let admitted = (0..6).filter(|_| benches[bench].ask("/", &[], "192.0.2.1").is_none()).count();
+        assert_eq!(admitted, expected);
+    };
+    admitted(0, 2);
+    admitted(1, 2);
+    admitted(0, 0);
+}
+
+#[test]
+fn who_is_limited_is_remembered_by_name() {
+    let check = |identity: &str, expected: &str| {
+        let mut bench = Bench::new(&format!("{JOE_AND_ANN}{OPTIONS}{identity}"));
+        bench.identify("Joe", "key 1");
+        (0..2).for_each(|_| drop(bench.ask("/", &[("X-Tenant", &"a".repeat(100))], "::ffff:192.0.2.1")));
+        let watches = bench.limiters.watches();
+        assert_eq!(watches.len(), 1);
+        let limited: Vec<String> = watches[0].1.page(0..10, |_| 0).into_iter().map(|watched| watched.name).collect();
+        assert_eq!((watches[0].0.as_str(), limited), ("plugins.rate-limiting-advanced", vec![expected.to_owned()]));
+    };
+    check("", "consumer Joe");
+    check("counter_key = \"consumer.custom_id\"", "custom_id joe-1");
+    check("identifier = \"ip\"", "ip 192.0.2.1");
+    check("identifier = \"route\"", "route demo");
+    check("identifier = \"header\"\nheader_name = \"X-Tenant\"", &format!("header {}", "a".repeat(64)));
+    check("compound_identifier = [\"service\", \"consumer\", \"credential\"]", "consumer Joe, credential key 1, service demo");
+}

@@ -47,6 +47,38 @@ fn the_next_window_warns_again() {
 }
 
 #[test]
+fn every_window_warns_by_itself_and_once_although_the_rate_falls_and_rises() {
+    let mut bench = bench("limit = [4, 5]\nwindow_size = [60, 3600]\nwarn_at = 0.5");
+    let mut warned = Vec::new();
+    for _ in 0..40 {
+        bench.ask("/", &[], "192.0.2.1");
+        bench.clock.advance(std::time::Duration::from_secs(20));
+        let events = bench.events();
+        warned.extend(events.into_iter().filter(|(kind, _)| kind.ends_with("warning")).map(|(_, data)| data["window"].clone()));
+    }
+    assert_eq!(warned, [json!("minute"), json!("hour")].as_slice(), "thirteen minutes, but the hour refuses most of them");
+}
+
+#[test]
+fn who_was_refused_recovers_once() {
+    for shadow in [false, true] {
+        let mut bench = bench(&format!("limit = [2]\nwindow_size = [60]\nwindow_type = \"fixed\"\nshadow = {shadow}"));
+        (0..4).for_each(|_| drop(bench.ask("/", &[], "192.0.2.1")));
+        assert_eq!(bench.events().len(), 2);
+        bench.clock.advance(std::time::Duration::from_secs(60));
+        bench.limiters.sweep();
+        assert!(bench.ask("/", &[], "192.0.2.2").is_none(), "somebody else");
+        (0..2).for_each(|_| drop(bench.ask("/", &[], "192.0.2.1")));
+        let events = bench.events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        let (kind, data) = &events[0];
+        assert_eq!(kind, "rate-limiting-advanced/rate-limit-recovered");
+        assert_eq!((&data["ip"], &data["rate"], &data["window"]), (&json!("192.0.2.1"), &json!(1), &json!("minute")));
+        assert_eq!(data.get("shadow"), shadow.then(|| json!(true)).as_ref());
+    }
+}
+
+#[test]
 fn who_is_exempt_is_neither_counted_nor_told() {
     let text = "[consumers.Joe]\n[consumers.Ann]\n[plugins.rate-limiting-advanced]\nlimit = [1]\nwindow_size = [60]\n\
                 exempt = { ips = [\"10.0.0.0/8\", \"2001:db8::1\"], consumers = [\"Joe\"] }";
