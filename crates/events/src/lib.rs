@@ -15,6 +15,7 @@ pub use bus::{Bus, Emitter, Occurrence};
 pub use entity::Entity;
 pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
+pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
 pub use sources::limits::TableFull as LimitTableFull;
 pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};

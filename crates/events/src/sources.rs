@@ -1,5 +1,6 @@
 //! One file a source.
 
+pub mod concurrency_limiting;
 pub mod config;
 pub mod limits;
 pub mod rate_limit;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use sluice_events::Entity;
+use sluice_limits::Permit;
 use smallvec::SmallVec;
 
 use crate::client::Consumer;
@@ -42,6 +43,8 @@ pub struct Memory {
     pub response_headers: ResponseHeaders,
     /// That the request is held open for now. Its place in the queue comes back when this is dropped, however that comes.
     pub(crate) held: Option<Held>,
+    /// Leave to be in flight, which comes back when this is dropped: so the memory lives as long as the request does.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// The request on its way to the upstream, as far as a plugin may change it.

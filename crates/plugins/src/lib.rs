@@ -4,6 +4,7 @@
 
 mod build;
 mod client;
+mod concurrency_limiting;
 mod credentials;
 mod cx;
 mod key_auth;

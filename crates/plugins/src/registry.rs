@@ -1,12 +1,14 @@
 //! The registry of plugins: one line an entry.
 
+use crate::concurrency_limiting::ConcurrencyLimiting;
 use crate::key_auth::KeyAuth;
 use crate::plugin::Kind;
 use crate::rate_limiting::RateLimiting;
 use crate::rate_limiting_advanced::RateLimitingAdvanced;
 
 /// Every plugin, in the order in which they are asked.
-pub static PLUGINS: &[Kind] = &[Kind::of::<KeyAuth>(), Kind::of::<RateLimitingAdvanced>(), Kind::of::<RateLimiting>()];
+pub static PLUGINS: &[Kind] =
+    &[Kind::of::<KeyAuth>(), Kind::of::<RateLimitingAdvanced>(), Kind::of::<RateLimiting>(), Kind::of::<ConcurrencyLimiting>()];
 
 /// The plugin of this name.
 pub fn plugin(name: &str) -> Option<&'static Kind> {

@@ -49,7 +49,7 @@ pub struct RateLimitExceeded {
     pub shadow: bool,
 }
 
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

@@ -120,7 +120,7 @@ impl ClientKey {
             Part::Service => cx.service.map(|service| ("service", Value::Id(service.id.to_be_bytes()))),
             Part::Route => Some(("route", Value::Id(cx.route.id.to_be_bytes()))),
             Part::Header(Header(name)) => cx.request.headers.get(name).map(|value| ("header", Value::Lent(value.as_bytes()))),
-            Part::Path(path) => (path == cx.path).then(|| ("path", Value::Lent(path.as_bytes()))),
+            Part::Path(path) => (path == cx.path).then_some(("path", Value::Lent(path.as_bytes()))),
         };
         found.unwrap_or_else(|| ("ip", self.address(cx.client_ip)))
     }

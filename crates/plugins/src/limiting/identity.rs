@@ -72,7 +72,16 @@ pub(crate) struct Identity<'a> {
     pub ipv6_prefix: Option<u64>,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
+    /// By one identifier, or by several in its place.
+    pub fn by(one: &'a Identifier, several: Option<&'a [Identifier]>) -> Self {
+        let (option, identifiers) = match several {
+            Some(several) => ("compound_identifier", several),
+            None => ("identifier", std::slice::from_ref(one)),
+        };
+        Self { option, identifiers, counter_key: None, header_name: None, path: None, ipv6_prefix: None }
+    }
+
     /// What makes the keys, if all is right.
     pub fn check(&self, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<ClientKey> {
         let before = problems.len();

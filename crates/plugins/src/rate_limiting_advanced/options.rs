@@ -144,17 +144,12 @@ impl Options {
     }
 
     fn identity(&self) -> Identity<'_> {
-        let (option, identifiers) = match &self.compound_identifier {
-            Some(several) => ("compound_identifier", several.as_slice()),
-            None => ("identifier", std::slice::from_ref(&self.identifier)),
-        };
         Identity {
-            option,
-            identifiers,
             counter_key: self.counter_key,
             header_name: self.header_name.as_deref(),
             path: self.path.as_deref(),
             ipv6_prefix: self.ipv6_prefix,
+            ..Identity::by(&self.identifier, self.compound_identifier.as_deref())
         }
     }
 
