@@ -12,7 +12,7 @@ use sluice_events::{ConcurrencyLimitExceeded, Emitter};
 use sluice_limits::InFlight;
 
 use crate::cx::Cx;
-use crate::limiting::{ClientKey, CounterKey, Exempt, Exemptions, Identifier, Identity, status};
+use crate::limiting::{ClientKey, CounterKey, Exempt, Exemptions, Identifier, Identity, status, too_many_requests};
 use crate::plugin::{BuildCx, Configured, Flow, Phases, Plugin};
 use crate::reply::Reply;
 
@@ -130,10 +130,6 @@ impl Plugin for ConcurrencyLimiting {
         });
         if self.shadow { Flow::Continue } else { Flow::Respond(Reply::error(self.status, self.message.clone())) }
     }
-}
-
-fn too_many_requests() -> u16 {
-    429
 }
 
 fn exceeded() -> String {

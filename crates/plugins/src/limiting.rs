@@ -19,7 +19,7 @@ pub(crate) use exempt::{Exempt, Exemptions};
 pub(crate) use headers::{Headers, Style};
 pub(crate) use identity::{CounterKey, Identifier, Identity};
 pub(crate) use rate_limit::RateLimit;
-pub(crate) use refusal::{Refusal, problem, status};
+pub(crate) use refusal::{Refusal, problem, rate_limit_exceeded, status, too_many_requests};
 pub(crate) use strategy::{Strategy, check_strategy};
 pub(crate) use throttle::{Held, Queue, Throttling};
 pub(crate) use told::Told;

@@ -23,4 +23,15 @@ mod tests {
     fn plugins_are_listed_once_and_by_falling_priority() {
         assert!(PLUGINS.windows(2).all(|pair| pair[0].priority > pair[1].priority && pair[0].name != pair[1].name));
     }
+
+    #[test]
+    fn every_option_is_explained() {
+        for kind in PLUGINS {
+            let schema = (kind.schema)();
+            let options = schema["properties"].as_object().expect("options are a table");
+            for (name, option) in options {
+                assert!(option["description"].is_string(), "{}: {name} is not explained: {option}", kind.name);
+            }
+        }
+    }
 }

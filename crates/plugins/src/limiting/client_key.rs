@@ -98,7 +98,10 @@ impl ClientKey {
                 ("consumer", Some(consumer)) => Some(consumer.username.clone()),
                 ("service", _) => cx.service.and_then(|service| of(service)),
                 ("route", _) => of(cx.route),
-                ("ip", _) => Some(cx.client_ip.to_canonical().to_string()),
+                ("ip", _) => Some(match cx.client_ip.to_canonical() {
+                    IpAddr::V4(ip) => ip.to_string(),
+                    IpAddr::V6(ip) => format!("{}/{}", self.network(ip), self.ipv6_prefix),
+                }),
                 _ => Some(String::from_utf8_lossy(&value.bytes()[..value.bytes().len().min(SHOWN)]).into_owned()),
             };
             format!("{kind} {}", shown.unwrap_or_default())
@@ -129,8 +132,12 @@ impl ClientKey {
     fn address(&self, ip: IpAddr) -> Value<'static> {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Value::Address(ip.octets()),
-            IpAddr::V6(ip) => Value::Id(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - self.ipv6_prefix))).octets()),
+            IpAddr::V6(ip) => Value::Id(self.network(ip).octets()),
         }
+    }
+
+    fn network(&self, ip: Ipv6Addr) -> Ipv6Addr {
+        Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - self.ipv6_prefix)))
     }
 }
 

@@ -83,14 +83,34 @@ impl Exemptions {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn exempt(network: &str, ip: &str) -> bool {
+        let network = Network::try_from(network.to_owned()).expect("a network").0;
+        network.contains(&ip.parse::<IpAddr>().expect("an address").to_canonical())
+    }
+
+    proptest! {
+        /// Few bits differ, so that both cases come up.
+        #[test]
+        fn an_address_is_in_a_network_exactly_if_its_first_bits_are(base: u32, flip in 0..33u32, length in 0..=32u32) {
+            let address = std::net::Ipv4Addr::from_bits(base);
+            let other = std::net::Ipv4Addr::from_bits(base ^ 1u32.checked_shl(flip).unwrap_or(0));
+            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+            let inside = (address.to_bits() ^ other.to_bits()) & mask == 0;
+            for network in [format!("{address}/{length}"), format!("::ffff:{address}/{}", length + 96)] {
+                prop_assert_eq!(exempt(&network, &other.to_string()), inside);
+                prop_assert_eq!(exempt(&network, &format!("::ffff:{other}")), inside);
+            }
+        }
+    }
 
     #[test]
     fn an_address_is_in_its_network_however_both_are_written() {
         let check = |network: &str, ip: &str, expected: bool| {
-            let network = Network::try_from(network.to_owned()).expect("a network").0;
-            let ip: IpAddr = ip.parse().expect("an address");
-            assert_eq!(network.contains(&ip.to_canonical()), expected, "{ip} in {network}");
+            assert_eq!(exempt(network, ip), expected, "{ip} in {network}");
         };
         check("10.0.0.0/8", "10.1.2.3", true);
         check("10.0.0.0/8", "::ffff:10.1.2.3", true);

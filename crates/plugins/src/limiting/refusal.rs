@@ -53,7 +53,17 @@ pub(crate) fn problem(status: StatusCode, message: &str, window: Window) -> Body
 pub(crate) fn status(code: u16, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<StatusCode> {
     let status = StatusCode::from_u16(code).ok().filter(|status| status.is_client_error() || status.is_server_error());
     if status.is_none() {
-        problems.push(cx.block.problem_at("error_code", "must be a status between 400 and 599").help("429 is the usual one"));
+        problems.push(cx.block.problem_at("error_code", "must be a status between 400 and 599"));
     }
     status
+}
+
+/// `error_code`, if nothing is said.
+pub(crate) fn too_many_requests() -> u16 {
+    429
+}
+
+/// `error_message` of a limit on rates, if nothing is said.
+pub(crate) fn rate_limit_exceeded() -> String {
+    "API rate limit exceeded".into()
 }

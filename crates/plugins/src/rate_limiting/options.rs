@@ -10,7 +10,7 @@ use sluice_limits::{Algorithm, Policy, Quota, algorithm};
 
 use crate::limiting::{
     Cost, Exempt, Headers, Identifier, Identity, RateLimit, Refusal, Strategy, Style, Told, WarnAt, calendar, check_strategy,
-    status,
+    rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
@@ -60,7 +60,7 @@ pub struct Options {
     #[serde(default = "too_many_requests")]
     error_code: u16,
     /// The message of a refusal.
-    #[serde(default = "exceeded")]
+    #[serde(default = "rate_limit_exceeded")]
     error_message: String,
     /// How often counts are exchanged. With `policy = "local"` never, which is -1.
     #[serde(default)]
@@ -185,14 +185,6 @@ fn policy(owner: &str, periods: &[Period], cx: &BuildCx<'_>, problems: &mut Vec<
         }
     }
     Policy::new(limiters).ok()
-}
-
-fn too_many_requests() -> u16 {
-    429
-}
-
-fn exceeded() -> String {
-    "API rate limit exceeded".into()
 }
 
 fn yes() -> bool {

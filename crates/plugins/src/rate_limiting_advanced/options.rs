@@ -10,7 +10,7 @@ use sluice_events::Window;
 use super::windows::{WindowType, Windows};
 use crate::limiting::{
     Cost, CounterKey, Exempt, Headers, Identifier, Identity, RateLimit, Refusal, Strategy, Style, Throttling, Told, WarnAt,
-    check_strategy, problem, status,
+    check_strategy, problem, rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
@@ -60,7 +60,7 @@ pub struct Options {
     #[serde(default = "too_many_requests")]
     error_code: u16,
     /// The message of a refusal.
-    #[serde(default = "exceeded")]
+    #[serde(default = "rate_limit_exceeded")]
     error_message: String,
     /// Whether answers say nothing of limits.
     #[serde(default)]
@@ -106,7 +106,7 @@ impl Options {
         let queue = self.throttling.check(&owner, cx, &mut problems);
         let status = status(self.error_code, cx, &mut problems);
         check_strategy("strategy", self.strategy, self.sync_rate, cx, &mut problems);
-        self.cost.check(cx, self.burst.or(self.limit.iter().min().copied()), &mut problems);
+        self.cost.check(cx, self.windows().smallest(), &mut problems);
         self.check_pairs(cx, &mut problems);
         match (policy, client, status) {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
@@ -178,14 +178,6 @@ impl Options {
         }
         Body::Json(json!({ "message": self.error_message }).to_string().into_bytes().into())
     }
-}
-
-fn too_many_requests() -> u16 {
-    429
-}
-
-fn exceeded() -> String {
-    "API rate limit exceeded".into()
 }
 
 fn yes() -> bool {

@@ -68,6 +68,12 @@ impl Windows<'_> {
         self.namespace.map_or_else(|| cx.block.path().to_string(), |name| format!("namespace {name}"))
     }
 
+    /// The most that one request may cost and still fit into every window.
+    pub fn smallest(&self) -> Option<u64> {
+        let burst = self.burst.filter(|_| self.window_type == WindowType::Gcra);
+        burst.or_else(|| self.limits.iter().min().copied())
+    }
+
     fn policy(&self, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Policy> {
         let name = match self.window_type {
             WindowType::Sliding => "sliding",
