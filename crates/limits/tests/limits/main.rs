@@ -1,5 +1,6 @@
 //! Tests of the limiters from outside: one suite over every algorithm, references, races, floods.
 
+mod accuracy;
 mod allocations;
 mod bounded;
 mod bounds;
@@ -8,6 +9,7 @@ mod looks;
 mod races;
 mod rebuilt;
 mod reference;
+mod replay;
 
 use std::{sync::Arc, time::Duration};
 
