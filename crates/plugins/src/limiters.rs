@@ -124,7 +124,7 @@ impl Limiters {
         watch
     }
 
-    /// What remembers who is limited, with its owner: the path of a plugin, or its namespace.
+    /// What remembers who is limited, with its owner: the path of a plugin.
     pub fn watches(&self) -> Vec<(String, Arc<Watch>)> {
         let pool = self.lock();
         let mut all: Vec<_> = pool.watches.iter().filter_map(|(owner, watch)| Some((owner.clone(), watch.upgrade()?))).collect();

@@ -109,7 +109,7 @@ impl Bench {
     }
 
     /// Asks the plugin about a GET with the bench's own memory.
-    fn flow(&mut self, target: &str, headers: &[(&str, &str)], ip: &str) -> Flow {
+    pub fn flow(&mut self, target: &str, headers: &[(&str, &str)], ip: &str) -> Flow {
         let mut memory = std::mem::take(&mut self.memory);
         memory.response_headers.clear();
         let flow = self.put(&mut memory, &request(target, headers), ip);

@@ -41,8 +41,8 @@ impl Default for Throttling {
 }
 
 impl Throttling {
-    /// The queues, if it is switched on. They stay over a reload, under the name of their owner.
-    pub fn check(&self, owner: &str, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Queue> {
+    /// The queues, if it is switched on. Who waits there is counted over reloads.
+    pub fn check(&self, cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Queue> {
         for (key, number) in [("interval", self.interval), ("retry_times", self.retry_times), ("queue_limit", self.queue_limit)] {
             if !(1..=MAX).contains(&number) {
                 problems.push(
@@ -54,7 +54,7 @@ impl Throttling {
         Some(Queue {
             interval: Duration::from_secs(self.interval),
             retries: self.retry_times,
-            places: cx.limiters.in_flight(&format!("queue of {owner}"), places),
+            places: cx.limiters.in_flight(&format!("queue of {}", cx.block.path()), places),
         })
     }
 }

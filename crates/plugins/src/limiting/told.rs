@@ -32,14 +32,8 @@ pub(crate) struct Counted<'a> {
 }
 
 impl Told {
-    /// The events of this source; who is limited is remembered under the name of the owner, over reloads.
-    pub fn new(
-        cx: &BuildCx<'_>,
-        (source, owner): (&str, &str),
-        windows: &[Window],
-        warn_at: Option<WarnAt>,
-        shadow: bool,
-    ) -> Self {
+    /// The events of this source. Who is limited is remembered over reloads.
+    pub fn new(cx: &BuildCx<'_>, source: &str, windows: &[Window], warn_at: Option<WarnAt>, shadow: bool) -> Self {
         Self {
             exceeded: cx.bus.emitter_of(source),
             warning: cx.bus.emitter_of(source),
@@ -47,7 +41,7 @@ impl Told {
             windows: windows.to_vec(),
             warn_at,
             shadow,
-            watch: cx.limiters.watch(owner),
+            watch: cx.limiters.watch(&cx.block.path().to_string()),
             keys: cx.limiters.keys().clone(),
         }
     }

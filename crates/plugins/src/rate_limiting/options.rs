@@ -97,8 +97,7 @@ impl Options {
         let mut problems = Vec::new();
         let periods = self.periods();
         check_periods(&periods, cx, &mut problems);
-        let owner = cx.block.path().to_string();
-        let policy = policy(&owner, &periods, cx, &mut problems);
+        let policy = policy(&periods, cx, &mut problems);
         let client = self.identity().check(cx, &mut problems);
         let exempt = self.exempt.check(cx, &mut problems);
         let status = status(self.error_code, cx, &mut problems);
@@ -113,7 +112,7 @@ impl Options {
                     cost: Cost::default(),
                     policy,
                     headers: (!self.hide_client_headers).then(|| Headers::new(&windows, &limits, Style::Kong)),
-                    told: Told::new(cx, (source, &owner), &windows, self.warn_at, self.shadow),
+                    told: Told::new(cx, source, &windows, self.warn_at, self.shadow),
                     shadow: self.shadow,
                     queue: None,
                     refusal: Refusal {
@@ -175,11 +174,12 @@ fn check_periods(periods: &[Period], cx: &BuildCx<'_>, problems: &mut Vec<Proble
     }
 }
 
-fn policy(owner: &str, periods: &[Period], cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Policy> {
+fn policy(periods: &[Period], cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> Option<Policy> {
+    let owner = cx.block.path().to_string();
     let mut limiters = Vec::new();
     for period in periods {
         let quota = Quota::new(period.limit, Duration::from_secs(period.window.0));
-        match cx.limiters.get(owner, period.algorithm, &quota) {
+        match cx.limiters.get(&owner, period.algorithm, &quota) {
             Ok(limiter) => limiters.push(limiter),
             Err(error) => problems.push(cx.block.problem_at(period.name, error.to_string())),
         }

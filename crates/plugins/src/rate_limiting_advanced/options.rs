@@ -99,11 +99,10 @@ impl Options {
     /// The limit, if everything is right. Its events are those of `source`.
     pub(super) fn check(&self, source: &str, cx: &BuildCx<'_>) -> Result<RateLimit, Vec<Problem>> {
         let mut problems = Vec::new();
-        let owner = self.windows().owner(cx);
         let policy = self.windows().check(cx, &mut problems);
         let client = self.identity().check(cx, &mut problems);
         let exempt = self.exempt.check(cx, &mut problems);
-        let queue = self.throttling.check(&owner, cx, &mut problems);
+        let queue = self.throttling.check(cx, &mut problems);
         let status = status(self.error_code, cx, &mut problems);
         check_strategy("strategy", self.strategy, self.sync_rate, cx, &mut problems);
         self.cost.check(cx, self.windows().smallest(), &mut problems);
@@ -118,7 +117,7 @@ impl Options {
                     cost: self.cost.clone(),
                     policy,
                     headers: (!self.hide_client_headers).then(|| Headers::new(&windows, &self.limit, style)),
-                    told: Told::new(cx, (source, &owner), &windows, self.warn_at, self.shadow),
+                    told: Told::new(cx, source, &windows, self.warn_at, self.shadow),
                     shadow: self.shadow,
                     queue,
                     refusal: Refusal {

@@ -63,7 +63,7 @@ impl Windows<'_> {
     }
 
     /// Under which name it counts: its own path, or that of its namespace.
-    pub fn owner(&self, cx: &BuildCx<'_>) -> String {
+    fn owner(&self, cx: &BuildCx<'_>) -> String {
         // No path begins like this.
         self.namespace.map_or_else(|| cx.block.path().to_string(), |name| format!("namespace {name}"))
     }

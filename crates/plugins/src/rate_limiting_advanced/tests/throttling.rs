@@ -65,6 +65,20 @@ fn a_full_queue_refuses_and_a_client_that_goes_makes_room() {
 }
 
 #[test]
+fn every_client_has_a_queue_of_its_own() {
+    let mut bench = throttled("queue_limit = 1");
+    let mut waiting = Vec::new();
+    for (ip, expected) in [("192.0.2.1", "held"), ("192.0.2.1", "refused"), ("192.0.2.2", "held"), ("192.0.2.2", "refused")] {
+        if expected == "held" {
+            assert!(bench.ask("/", &[], ip).is_none());
+        }
+        let flow = bench.flow("/", &[], ip);
+        assert_eq!(matches!(flow, Flow::Hold(_)), expected == "held", "{ip}");
+        waiting.push(std::mem::take(&mut bench.memory));
+    }
+}
+
+#[test]
 fn a_request_that_is_refused_or_admitted_gives_its_place_back() {
     let bench = throttled("queue_limit = 1, retry_times = 1");
     assert_eq!(ask(&bench, &mut Memory::default()), "admitted");
