@@ -23,7 +23,7 @@ pub(crate) struct ClientKey {
 }
 
 /// What a part of a key is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(crate) enum Part {
     Ip,
     ConsumerId,
@@ -32,24 +32,8 @@ pub(crate) enum Part {
     Credential,
     Service,
     Route,
-    Header(Header),
+    Header(HeaderName),
     Path(String),
-}
-
-/// A header's name, in an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header(pub HeaderName);
-
-impl Ord for Header {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.as_str().cmp(other.0.as_str())
-    }
-}
-
-impl PartialOrd for Header {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 /// The bytes of a part: lent by the request, or few enough to stand here.
@@ -70,9 +54,8 @@ impl Value<'_> {
 }
 
 impl ClientKey {
-    /// Keys of these parts, in an order of their own; `ipv6_prefix` bits of an IPv6 address are the client.
-    pub fn new(keys: Keys, mut parts: Vec<Part>, ipv6_prefix: u8) -> Self {
-        parts.sort();
+    /// Keys of these parts; `ipv6_prefix` bits of an IPv6 address are the client.
+    pub fn new(keys: Keys, parts: Vec<Part>, ipv6_prefix: u8) -> Self {
         Self { keys, parts, ipv6_prefix }
     }
 
@@ -122,7 +105,7 @@ impl ClientKey {
             Part::Credential => cx.memory.credential.as_ref().map(|id| ("credential", Value::Lent(id.as_bytes()))),
             Part::Service => cx.service.map(|service| ("service", Value::Id(service.id.to_be_bytes()))),
             Part::Route => Some(("route", Value::Id(cx.route.id.to_be_bytes()))),
-            Part::Header(Header(name)) => cx.request.headers.get(name).map(|value| ("header", Value::Lent(value.as_bytes()))),
+            Part::Header(name) => cx.request.headers.get(name).map(|value| ("header", Value::Lent(value.as_bytes()))),
             Part::Path(path) => (path == cx.path).then_some(("path", Value::Lent(path.as_bytes()))),
         };
         found.unwrap_or_else(|| ("ip", self.address(cx.client_ip)))
@@ -181,7 +164,7 @@ mod tests {
     }
 
     fn parts() -> impl Strategy<Value = Vec<Part>> {
-        let header = Part::Header(Header(HeaderName::from_static("x-tenant")));
+        let header = Part::Header(HeaderName::from_static("x-tenant"));
         let all = [Part::Ip, Part::ConsumerId, Part::Credential, Part::Service, header, Part::Path("/one".into())];
         proptest::sample::subsequence(all.to_vec(), 1..=6)
     }

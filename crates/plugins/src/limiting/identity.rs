@@ -5,14 +5,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sluice_config::{PathPrefix, Problem};
 
-use super::client_key::{ClientKey, Header, Part};
+use super::client_key::{ClientKey, Part};
 use crate::plugin::BuildCx;
 
 /// How many bits of an IPv6 address are one client, if nothing is said.
 const IPV6_PREFIX: u64 = 64;
 
 /// What makes two requests those of one client. Where it is missing, the IP address counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Identifier {
     /// The client's address; of IPv6 its prefix.
@@ -108,11 +108,14 @@ impl<'a> Identity<'a> {
                 Identifier::Credential => Part::Credential,
                 Identifier::Service => Part::Service,
                 Identifier::Route => Part::Route,
-                Identifier::Header => Part::Header(Header(header.clone()?)),
+                Identifier::Header => Part::Header(header.clone()?),
                 Identifier::Path => Part::Path(self.path?.to_owned()),
             })
         };
-        let parts: Option<Vec<Part>> = self.identifiers.iter().map(part).collect();
+        // In whatever order they are written, they make the same key.
+        let mut identifiers = self.identifiers.to_vec();
+        identifiers.sort_unstable();
+        let parts: Option<Vec<Part>> = identifiers.iter().map(part).collect();
         let (parts, prefix) = (parts?, prefix?);
         (problems.len() == before).then(|| ClientKey::new(cx.limiters.keys().clone(), parts, prefix))
     }

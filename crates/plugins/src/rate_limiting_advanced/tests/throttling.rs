@@ -65,6 +65,23 @@ fn a_full_queue_refuses_and_a_client_that_goes_makes_room() {
 }
 
 #[test]
+fn of_requests_that_race_none_is_lost_and_none_spends_twice() {
+    let options = "limit = [5]\nwindow_size = [60]\nwindow_type = \"fixed\"\nidentifier = \"route\"";
+    let bench = bench(&format!("{options}\nthrottling = {{ enabled = true, retry_times = 9, queue_limit = 20 }}"));
+    let mut waiting: Vec<Memory> = (0..20).map(|_| Memory::default()).collect();
+    for round in 1..=4 {
+        std::thread::scope(|scope| {
+            for some in waiting.chunks_mut(6) {
+                scope.spawn(|| some.iter_mut().for_each(|memory| assert_ne!(ask(&bench, memory), "refused")));
+            }
+        });
+        waiting.retain(|memory| memory.held.is_some());
+        assert_eq!(waiting.len(), 20 - 5 * round);
+        bench.clock.advance(Duration::from_secs(60));
+    }
+}
+
+#[test]
 fn every_client_has_a_queue_of_its_own() {
     let mut bench = throttled("queue_limit = 1");
     let mut waiting = Vec::new();
