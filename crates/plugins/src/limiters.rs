@@ -181,15 +181,16 @@ impl Limiters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_limits::{ManualClock, algorithm};
+    use crate::limiting::calendar;
+    use sluice_limits::{ALGORITHMS, ManualClock, algorithm};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn the_same_limiter_is_found_again_and_one_with_another_limit_counts_on() {
         let limiters = Limiters::default();
-        for name in ["sliding", "fixed", "gcra", "exact"] {
-            let algorithm = algorithm(name).expect("it is registered");
+        for algorithm in ALGORITHMS.iter().chain([&calendar::MONTH, &calendar::YEAR]) {
+            let name = algorithm.name;
             let get = |owner, limit| limiters.get(owner, algorithm, &Quota::new(limit, MINUTE)).expect("a sound quota");
             let first = get("a", 3);
             let key = limiters.keys().key(&[b"client"]);

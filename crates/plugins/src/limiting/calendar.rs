@@ -220,6 +220,10 @@ mod tests {
             clock.set(Duration::from_secs(day * DAY_SECONDS + second));
             let decision = limiter.check(key, 1);
             assert_eq!((decision.admitted, decision.reset.as_secs()), (*admitted, *left), "day {day}, second {second}");
+            let end = Nanos::from(Duration::from_secs(day * DAY_SECONDS + second + left));
+            assert_eq!(limiter.window_end(limiter.now()), end);
+            let look = limiter.peek(key);
+            assert_eq!((look.reset.as_secs(), look.rate), (*left, decision.rate.min(2)));
         }
     }
 

@@ -132,6 +132,9 @@ fn plugins_of_one_namespace_count_together() {
     check("window_size = [60]\nnamespace = \"n\"", "window_size = [60]\nnamespace = \"m\"", false);
     check("window_size = [60]\nnamespace = \"n\"", "window_size = [30]\nnamespace = \"n\"", false);
     check("window_size = [60]", "window_size = [60]", false);
+    let compound = |list: &str| format!("window_size = [60]\nnamespace = \"n\"\ncompound_identifier = {list}");
+    check(&compound("[\"ip\", \"route\"]"), &compound("[\"route\", \"ip\"]"), true);
+    check(&compound("[\"ip\", \"route\"]"), &compound("[\"ip\", \"service\"]"), false);
 }
 
 #[test]
