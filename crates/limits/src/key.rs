@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     net::IpAddr,
 };
 
@@ -146,20 +146,14 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The hasher of the tables: hands the hash in a [`Key`] through.
+/// The hasher of the tables: hands the hash in a [`Key`] through. The builder takes no room in a table.
+pub(crate) type PassThrough = BuildHasherDefault<Handed>;
+
+/// The hash that was handed in.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct PassThrough(u64);
+pub(crate) struct Handed(u64);
 
-impl BuildHasher for PassThrough {
-    type Hasher = Self;
-
-    #[inline]
-    fn build_hasher(&self) -> Self {
-        Self(0)
-    }
-}
-
-impl Hasher for PassThrough {
+impl Hasher for Handed {
     #[inline]
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;

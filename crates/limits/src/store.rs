@@ -63,10 +63,10 @@ pub struct Store<S: Slot>(Arc<Places<S>>);
 
 struct Places<S> {
     sections: [Section<S>; SECTIONS],
-    /// Which section newcomers sweep next.
-    next: AtomicUsize,
     overflow: Overflow<S>,
     share: Share,
+    /// Which section newcomers sweep next.
+    next: AtomicUsize,
 }
 
 struct Section<S> {

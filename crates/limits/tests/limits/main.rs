@@ -1,7 +1,6 @@
 //! Tests of the limiters from outside: one suite over every algorithm, references, races, floods.
 
 mod accuracy;
-mod allocations;
 mod bounded;
 mod bounds;
 mod conformance;
