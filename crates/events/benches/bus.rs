@@ -24,6 +24,7 @@ fn event(service: &Arc<Entity>) -> RateLimitExceeded {
         rate: 4,
         limit: 3,
         window: Window(60),
+        shadow: false,
     }
 }
 

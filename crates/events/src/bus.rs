@@ -82,7 +82,12 @@ impl Bus {
 
     /// What raises events of type `E`. It is looked up once, where a plugin is built.
     pub fn emitter<E: EventType>(self: &Arc<Self>) -> Emitter<E> {
-        let mut listed = kinds().enumerate().filter(|(_, kind)| kind.source == E::SOURCE && kind.name == E::NAME);
+        self.emitter_of(E::SOURCE)
+    }
+
+    /// The same where `source` raises them; the registry lists the type under it.
+    pub fn emitter_of<E: EventType>(self: &Arc<Self>, source: &str) -> Emitter<E> {
+        let mut listed = kinds().enumerate().filter(|(_, kind)| kind.source == source && kind.name == E::NAME);
         let (index, kind) = listed.next().expect("every event type is listed by its source");
         Emitter { bus: self.clone(), kind, index, _type: PhantomData }
     }
@@ -175,6 +180,7 @@ mod tests {
             rate: 4,
             limit: 3,
             window: Window(60),
+            shadow: false,
         }
     }
 
@@ -195,6 +201,18 @@ mod tests {
         let bus = bus(8);
         bus.emitter::<ConfigApplied>().emit(|| unreachable!("nobody wants it"));
         assert!(collected(&bus).is_empty());
+    }
+
+    #[test]
+    fn one_type_is_another_event_under_another_source() {
+        let bus = bus(8);
+        bus.emitter_of::<RateLimitExceeded>("rate-limiting").emit(|| unreachable!("nobody wants it"));
+        bus.set_wanted(|_| true);
+        bus.emitter_of::<RateLimitExceeded>("rate-limiting").emit(|| exceeded(1));
+        bus.emitter::<RateLimitExceeded>().emit(|| exceeded(1));
+        let all = collected(&bus);
+        assert_eq!(all.iter().map(|o| o.event.kind().source).collect::<Vec<_>>(), ["rate-limiting", "rate-limiting-advanced"]);
+        assert!(!all[0].same_as(&all[1]));
     }
 
     #[test]

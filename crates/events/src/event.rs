@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A type of event. One file in `sources/` defines one source and its types.
 pub trait EventType: Serialize + Send + Sync + 'static {
-    /// Who raises it.
+    /// Who raises it, if several do: the one that is meant where none is named.
     const SOURCE: &'static str;
     /// What a hook writes as its `event`.
     const NAME: &'static str;
@@ -45,8 +45,13 @@ pub struct EventKind {
 impl EventKind {
     /// The kind of `E`.
     pub const fn of<E: EventType>() -> Self {
+        Self::under::<E>(E::SOURCE)
+    }
+
+    /// The kind of `E` where this source raises it.
+    pub const fn under<E: EventType>(source: &'static str) -> Self {
         Self {
-            source: E::SOURCE,
+            source,
             name: E::NAME,
             summary: E::SUMMARY,
             fields: E::FIELDS,

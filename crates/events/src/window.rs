@@ -16,6 +16,11 @@ impl Window {
         self.name().map_or_else(|| self.0.to_string(), str::to_owned)
     }
 
+    /// The name of the window in a policy: `minute`, or the number of seconds.
+    pub fn label(self) -> String {
+        self.header_name().to_ascii_lowercase()
+    }
+
     fn name(self) -> Option<&'static str> {
         NAMES.iter().find(|(seconds, _)| *seconds == self.0).map(|(_, name)| *name)
     }

@@ -18,8 +18,8 @@ use std::{
 use divan::{Bencher, Divan, black_box};
 use governor::{RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, state::keyed::DashMapStateStore};
 use sluice_limits::{
-    ALGORITHMS, Clock, Decision, Key, Keys, Limiter, MAX_WINDOWS, ManualClock, Nanos, Policy, Quota, SharedClock, UnixClock,
-    algorithm,
+    ALGORITHMS, Budget, Clock, Decision, Key, Keys, Limiter, MAX_WINDOWS, ManualClock, Nanos, Policy, Quota, SharedClock,
+    UnixClock, algorithm,
 };
 
 const MILLION: usize = 1_000_000;
@@ -37,10 +37,14 @@ fn plenty(name: &str) -> Quota {
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::fixed(1));
 
 fn main() {
-    for name in names() {
+    // Benches of one kind are run alone: `-- hot_key`; then nobody waits for this.
+    let all = std::env::args().skip(1).all(|argument| argument.starts_with("--"));
+    for name in names().filter(|_| all) {
         print_memory(name, plenty(name));
     }
-    print_memory("sliding", Quota { charge_rejected: true, ..PLENTY });
+    if all {
+        print_memory("sliding", Quota { charge_rejected: true, ..PLENTY });
+    }
     Divan::from_args().sample_count(50).sample_size(20_000).main();
 }
 
@@ -59,7 +63,7 @@ fn key(number: usize) -> Key {
 
 fn limiter(name: &str, quota: Quota) -> Arc<dyn Limiter> {
     let algorithm = algorithm(name).expect("it is in the list");
-    (algorithm.build)(&quota, SharedClock::unix()).expect("a sound quota")
+    (algorithm.build)(&quota, SharedClock::unix(), &Budget::default()).expect("a sound quota")
 }
 
 fn print_memory(name: &str, quota: Quota) {
@@ -142,8 +146,8 @@ fn hot_key_refused(bencher: Bencher<'_, '_>, name: &str) {
 fn hot_key_exact_admitted(bencher: Bencher<'_, '_>, limit: u64) {
     let clock = ManualClock::at(Duration::from_secs(1_800_000_000));
     let exact = algorithm("exact").expect("it is in the list");
-    let limiter =
-        (exact.build)(&Quota::new(limit, Duration::from_secs(1)), SharedClock::new(clock.clone())).expect("a sound quota");
+    let limiter = (exact.build)(&Quota::new(limit, Duration::from_secs(1)), SharedClock::new(clock.clone()), &Budget::default())
+        .expect("a sound quota");
     let (key, pause) = (key(0), Duration::from_nanos(1_000_000_000_u64.div_ceil(limit)));
     limiter.check(key, limit as u32);
     bencher.bench(|| {
@@ -174,7 +178,8 @@ fn hot_key_sliding_overlap(bencher: Bencher<'_, '_>, seconds: u64) {
     let window = Duration::from_secs(seconds);
     let clock = Shifted::default();
     let sliding = algorithm("sliding").expect("it is in the list");
-    let limiter = (sliding.build)(&Quota::new(130_000, window), SharedClock::new(clock.clone())).expect("a sound quota");
+    let limiter = (sliding.build)(&Quota::new(130_000, window), SharedClock::new(clock.clone()), &Budget::default())
+        .expect("a sound quota");
     let key = key(0);
     limiter.check(key, 100_000);
     clock.0.store(window.as_nanos() as u64, Ordering::Relaxed);
@@ -244,7 +249,7 @@ fn hot_key_without_clock(bencher: Bencher<'_, '_>, name: &str) {
 
 fn still(name: &str) -> Arc<dyn Limiter> {
     let clock = SharedClock::new(ManualClock::at(Duration::from_secs(1_800_000_000)));
-    (algorithm(name).expect("it is in the list").build)(&plenty(name), clock).expect("a sound quota")
+    (algorithm(name).expect("it is in the list").build)(&plenty(name), clock, &Budget::default()).expect("a sound quota")
 }
 
 /// Checks the keys in the order in which they are drawn.

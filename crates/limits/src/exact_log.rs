@@ -23,12 +23,13 @@ use std::{
 use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
+    budget::Budget,
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{LimitError, MAX_EXACT_LIMIT, Quota, QuotaError},
     slot::Slot,
-    store::Store,
+    store::{Store, Table},
 };
 
 pub(crate) const ALGORITHM: Algorithm = Algorithm {
@@ -44,12 +45,17 @@ const FIRST_PLACES: usize = 3;
 /// More places than this leave the window at once only after a pause.
 const FEW: usize = 8;
 
-fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+fn build(quota: &Quota, clock: SharedClock, budget: &Budget) -> Result<Arc<dyn Limiter>, QuotaError> {
+    validate(quota)?;
+    Ok(Arc::new(ExactLog::new(quota, clock, Store::new(budget))))
+}
+
+fn validate(quota: &Quota) -> Result<(), QuotaError> {
     quota.validate()?;
-    if quota.limit > MAX_EXACT_LIMIT {
-        return Err(LimitError::Exact(quota.limit).into());
+    match quota.limit > MAX_EXACT_LIMIT {
+        true => Err(LimitError::Exact(quota.limit).into()),
+        false => Ok(()),
     }
-    Ok(Arc::new(ExactLog::new(quota, clock)))
 }
 
 /// When a key spent, oldest first, one place for each unit of cost. Places that left the window are dropped by the
@@ -60,6 +66,10 @@ impl Slot for Log {
     fn duplicate(&self) -> Self {
         Self::new(lock(self).clone())
     }
+
+    fn reset(&self) {
+        *lock(self) = VecDeque::new();
+    }
 }
 
 #[inline]
@@ -69,23 +79,17 @@ fn lock(log: &Log) -> MutexGuard<'_, VecDeque<u64>> {
 
 #[derive(Debug)]
 struct ExactLog {
+    quota: Quota,
     limit: usize,
     /// The length of the window in nanoseconds.
     window: u64,
-    charge_rejected: bool,
     clock: SharedClock,
     store: Store<Log>,
 }
 
 impl ExactLog {
-    fn new(quota: &Quota, clock: SharedClock) -> Self {
-        Self {
-            limit: quota.limit as usize,
-            window: quota.window.as_nanos() as u64,
-            charge_rejected: quota.charge_rejected,
-            clock,
-            store: Store::new(quota.max_keys),
-        }
+    fn new(quota: &Quota, clock: SharedClock, store: Store<Log>) -> Self {
+        Self { quota: *quota, limit: quota.limit as usize, window: quota.window.as_nanos() as u64, clock, store }
     }
 
     /// Charges what is to be charged, and answers; says too whether anything was charged.
@@ -99,7 +103,7 @@ impl ExactLog {
         let cost = cost as usize;
         let rate = log.len() - gone + cost;
         let admitted = rate <= self.limit;
-        let charged = cost > 0 && (admitted || self.charge_rejected);
+        let charged = cost > 0 && (admitted || self.quota.charge_rejected);
         if charged {
             self.push(log, gone, now, cost.min(self.limit));
             gone = 0;
@@ -107,8 +111,10 @@ impl ExactLog {
         let retry_after = if admitted { Duration::ZERO } else { self.wait(log, gone, now, cost) };
         let decision = Decision {
             admitted,
-            limit: self.limit as u64,
-            remaining: (self.limit - (log.len() - gone)) as u64,
+            cost: cost as u32,
+            limit: self.quota.limit,
+            // More than the limit is spent if that was larger once.
+            remaining: self.limit.saturating_sub(log.len() - gone) as u64,
             rate: rate as u64,
             reset: if admitted {
                 log.get(gone).map_or(Duration::ZERO, |oldest| self.until_gone(*oldest, now))
@@ -141,6 +147,11 @@ impl ExactLog {
             Some(place) if *place <= edge => log.partition_point(|place| *place <= edge),
             _ => log.iter().take_while(|place| **place <= edge).count(),
         }
+    }
+
+    /// Whether every place left the window.
+    fn at_rest(&self, log: &VecDeque<u64>, now: u64) -> bool {
+        log.back().is_none_or(|newest| newest.saturating_add(self.window) <= now)
     }
 
     /// Takes places, after those are dropped that left the window, and as many more as there is no room for.
@@ -179,13 +190,29 @@ impl Limiter for ExactLog {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        self.store.visit(key, |log| self.charge(&mut lock(log), now.as_u64(), cost))
+        let at_rest = |log: &Log| self.at_rest(&lock(log), now.as_u64());
+        self.store.visit(now, key, at_rest, |log| self.charge(&mut lock(log), now.as_u64(), cost))
+    }
+
+    fn peek_at(&self, now: Nanos, key: Key) -> Decision {
+        let peek = |log: &mut VecDeque<u64>| {
+            let (nothing, _) = self.charge(log, now.as_u64(), 0);
+            nothing.of_look(|| {
+                let now = log.back().map_or(now.as_u64(), |newest| now.as_u64().max(*newest));
+                self.wait(log, self.gone(log, now), now, 1)
+            })
+        };
+        self.store.look(key, |log| peek(&mut lock(log))).unwrap_or_else(|| peek(&mut VecDeque::new()))
+    }
+
+    fn window_end(&self, now: Nanos) -> Nanos {
+        Nanos::new(now.as_u64().saturating_add(self.window))
     }
 
     /// The newest places are taken back. When another thread charges the key in between, these are that thread's,
     /// and its charge is remembered as that moment older.
     fn refund(&self, key: Key, cost: u32) {
-        self.store.revisit(key, |log| {
+        self.store.look(key, |log| {
             let mut log = lock(log);
             let rest = log.len().saturating_sub(cost as usize);
             log.truncate(rest);
@@ -194,15 +221,33 @@ impl Limiter for ExactLog {
 
     fn forget_idle(&self) {
         let now = self.now().as_u64();
-        self.store.retain_slots(|log| lock(log).back().is_some_and(|newest| newest.saturating_add(self.window) > now));
+        self.store.retain_slots(|log| {
+            let mut log = lock(log);
+            // The limit was larger once.
+            if log.capacity() > self.limit {
+                log.shrink_to(self.limit);
+            }
+            !self.at_rest(&log, now)
+        });
     }
 
-    fn keys(&self) -> usize {
-        self.store.keys()
+    fn name(&self) -> &'static str {
+        ALGORITHM.name
     }
 
-    fn overflowed(&self) -> u64 {
-        self.store.overflowed()
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn table(&self) -> &dyn Table {
+        &self.store
+    }
+
+    fn rebuilt(&self, quota: &Quota) -> Result<Arc<dyn Limiter>, QuotaError> {
+        validate(quota)?;
+        let same = quota.window == self.quota.window;
+        let store = if same { self.store.clone() } else { Store::new(self.store.budget()) };
+        Ok(Arc::new(Self::new(quota, self.clock.clone(), store)))
     }
 }
 
@@ -216,7 +261,7 @@ mod tests {
     /// Spends `costs`, pairs of a second and a cost; who gets in? Returns the last decision.
     fn check(quota: Quota, costs: &[(u64, u32)], expected: &[bool]) -> Decision {
         let clock = ManualClock::default();
-        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let limiter = build(&quota, SharedClock::new(clock.clone()), &Budget::default()).expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         let spend = |&(second, cost): &(u64, u32)| {
             clock.set(Duration::from_secs(second));
@@ -241,7 +286,7 @@ mod tests {
                 check(Quota::new(3, MINUTE), &[&spent[..], &[(630, cost)]].concat(), &[&admitted[..], &[false]].concat());
             let wait = Duration::from_secs(wait);
             let rate = 3 + u64::from(cost);
-            assert_eq!(decision, Decision { limit: 3, rate, reset: wait, retry_after: wait, ..Decision::default() });
+            assert_eq!(decision, Decision { cost, limit: 3, rate, reset: wait, retry_after: wait, ..Decision::default() });
         }
     }
 
@@ -275,7 +320,7 @@ mod tests {
     #[test]
     fn a_refund_takes_back_the_newest_and_a_key_is_at_rest_when_the_last_one_left() {
         let clock = ManualClock::at(MINUTE);
-        let limiter = ExactLog::new(&Quota::new(3, MINUTE), SharedClock::new(clock.clone()));
+        let limiter = ExactLog::new(&Quota::new(3, MINUTE), SharedClock::new(clock.clone()), Store::new(&Budget::default()));
         let key = Keys::fixed(0).key(&[b"client"]);
         limiter.check(key, 1);
         clock.advance(MINUTE / 2);
@@ -291,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_limit_that_no_log_should_hold_is_refused() {
-        let refusal = build(&Quota::new(10_001, MINUTE), SharedClock::unix()).map(drop).expect_err("it is too large");
+        let refusal =
+            build(&Quota::new(10_001, MINUTE), SharedClock::unix(), &Budget::default()).map(drop).expect_err("it is too large");
         assert_eq!(
             refusal.to_string(),
             "with `exact` a limit is at most 10000, not 10001: it remembers the time of every request; `sliding` takes more",
@@ -300,12 +346,13 @@ mod tests {
 
     #[test]
     fn a_ring_grows_as_it_fills_and_never_beyond_the_limit() {
-        let limiter = ExactLog::new(&Quota::new(1_000, MINUTE), SharedClock::new(ManualClock::default()));
+        let limiter =
+            ExactLog::new(&Quota::new(1_000, MINUTE), SharedClock::new(ManualClock::default()), Store::new(&Budget::default()));
         let key = Keys::fixed(0).key(&[b"client"]);
         let mut sizes = Vec::new();
         for _ in 0..2_000 {
             limiter.check(key, 1);
-            limiter.store.revisit(key, |log| sizes.push(lock(log).capacity()));
+            limiter.store.look(key, |log| sizes.push(lock(log).capacity()));
         }
         sizes.dedup();
         assert_eq!(sizes, [3, 6, 12, 24, 48, 96, 192, 384, 768, 1_000]);
@@ -314,7 +361,7 @@ mod tests {
     #[test]
     fn a_thread_that_read_the_clock_earlier_looks_again() {
         let clock = ManualClock::at(MINUTE);
-        let limiter = ExactLog::new(&Quota::new(2, MINUTE), SharedClock::new(clock.clone()));
+        let limiter = ExactLog::new(&Quota::new(2, MINUTE), SharedClock::new(clock.clone()), Store::new(&Budget::default()));
         let key = Keys::fixed(0).key(&[b"client"]);
         let early = limiter.now();
         clock.advance(MINUTE / 2);

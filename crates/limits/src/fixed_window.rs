@@ -10,49 +10,64 @@ use std::{sync::Arc, time::Duration};
 use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
+    budget::Budget,
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Shape, Single},
-    store::Store,
+    store::{Store, Table},
     window::{Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm =
     Algorithm { name: "fixed", summary: "admits the first requests of every window of UTC time", max_limit: MAX_LIMIT, build };
 
-fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+fn build(quota: &Quota, clock: SharedClock, budget: &Budget) -> Result<Arc<dyn Limiter>, QuotaError> {
     quota.validate()?;
-    Ok(Arc::new(FixedWindow { limit: quota.limit, window: Window::new(quota.window), clock, store: Store::new(quota.max_keys) }))
+    Ok(Arc::new(FixedWindow::new(quota, clock, Store::new(budget))))
 }
 
 #[derive(Debug)]
 struct FixedWindow {
-    limit: u64,
+    quota: Quota,
     window: Window,
     clock: SharedClock,
     store: Store<<Single as Shape>::Slot>,
 }
 
 impl FixedWindow {
-    /// Charges the cost if it fits, and answers.
+    fn new(quota: &Quota, clock: SharedClock, store: Store<<Single as Shape>::Slot>) -> Self {
+        Self { quota: *quota, window: Window::new(quota.window), clock, store }
+    }
+
+    /// Charges the cost if it fits, and answers. More than the limit is spent if that was larger once.
     #[inline]
-    fn charge(&self, standing: &mut Standing, cost: u64) -> Decision {
-        let rate = standing.counts.current + cost;
-        let admitted = rate <= self.limit;
+    fn charge(&self, standing: &mut Standing, cost: u32) -> Decision {
+        let limit = self.quota.limit;
+        let rate = standing.counts.current + u64::from(cost);
+        let admitted = rate <= limit;
         if admitted {
-            standing.spend(cost);
+            standing.spend(cost.into());
         }
         let until_end = Duration::from_nanos(standing.until_end());
         Decision {
             admitted,
-            limit: self.limit,
-            remaining: self.limit - standing.counts.current,
+            cost,
+            limit,
+            remaining: limit.saturating_sub(standing.counts.current),
             rate,
             reset: until_end,
             retry_after: if admitted { Duration::ZERO } else { until_end },
         }
+    }
+
+    fn stand(&self, word: u64, now: Nanos) -> Standing {
+        self.window.stand(Single.read(word), now)
+    }
+
+    fn at_rest(&self, word: u64, now: Nanos) -> bool {
+        self.stand(word, now).counts.current == 0
     }
 }
 
@@ -62,32 +77,51 @@ impl Limiter for FixedWindow {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        self.store.update(key, |word| {
-            let mut standing = self.window.stand(Single.read(word), now);
-            let decision = self.charge(&mut standing, u64::from(cost));
+        let at_rest = |word| self.at_rest(word, now);
+        self.store.update(now, key, at_rest, |word| {
+            let mut standing = self.stand(word, now);
+            let decision = self.charge(&mut standing, cost);
             (decision, standing.changed.then(|| Single.write(standing.counts)))
         })
     }
 
+    fn peek_at(&self, now: Nanos, key: Key) -> Decision {
+        let nothing = self.charge(&mut self.stand(self.store.load(key), now), 0);
+        nothing.of_look(|| nothing.reset)
+    }
+
+    fn window_end(&self, now: Nanos) -> Nanos {
+        self.window.end(now)
+    }
+
     fn refund(&self, key: Key, cost: u32) {
         let now = self.now();
-        self.store.amend(key, |word| {
-            let counts = self.window.stand(Single.read(word), now).counts;
-            Some(Single.write(counts.refunded(u64::from(cost))))
-        });
+        self.store.amend(key, |word| Some(Single.write(self.stand(word, now).counts.refunded(cost.into()))));
     }
 
     fn forget_idle(&self) {
         let now = self.now();
-        self.store.retain(|word| self.window.stand(Single.read(word), now).counts.current > 0);
+        self.store.retain(|word| !self.at_rest(word, now));
     }
 
-    fn keys(&self) -> usize {
-        self.store.keys()
+    fn name(&self) -> &'static str {
+        ALGORITHM.name
     }
 
-    fn overflowed(&self) -> u64 {
-        self.store.overflowed()
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn table(&self) -> &dyn Table {
+        &self.store
+    }
+
+    fn rebuilt(&self, quota: &Quota) -> Result<Arc<dyn Limiter>, QuotaError> {
+        if quota.window != self.quota.window {
+            return build(quota, self.clock.clone(), self.store.budget());
+        }
+        quota.validate()?;
+        Ok(Arc::new(Self::new(quota, self.clock.clone(), self.store.clone())))
     }
 }
 
@@ -100,7 +134,7 @@ mod tests {
     fn check(seconds: &[u64], expected: &[bool]) {
         let clock = ManualClock::default();
         let quota = Quota::new(2, Duration::from_secs(60));
-        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let limiter = build(&quota, SharedClock::new(clock.clone()), &Budget::default()).expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         let spend = |&second: &u64| {
             clock.set(Duration::from_secs(second));

@@ -11,19 +11,26 @@
 
 use std::{
     cell::Cell,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroU64},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use governor::{RateLimiter, clock::Clock, middleware::StateInformationMiddleware, nanos::Nanos};
+use governor::{
+    RateLimiter,
+    clock::Clock,
+    middleware::StateInformationMiddleware,
+    nanos::Nanos,
+    state::{StateStore, keyed::ShrinkableKeyedStateStore},
+};
 
 use crate::{
+    budget::Budget,
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError},
-    store::Store,
+    store::{Store, Table},
 };
 
 pub(crate) const ALGORITHM: Algorithm =
@@ -32,16 +39,22 @@ pub(crate) const ALGORITHM: Algorithm =
 /// A bucket takes at most this long to fill; a larger burst is cut, so that time fits a word.
 const LONGEST_FILL: Duration = MAX_WINDOW.saturating_mul(10);
 
-fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+fn build(quota: &Quota, clock: SharedClock, budget: &Budget) -> Result<Arc<dyn Limiter>, QuotaError> {
     quota.validate()?;
-    Ok(Arc::new(Gcra::new(quota, clock)))
+    Ok(Arc::new(Gcra::new(quota, clock, Store::new(budget))))
+}
+
+/// Nanoseconds until one more is in the bucket.
+fn refill(quota: &Quota) -> u64 {
+    (quota.window.as_nanos() as u64).div_ceil(quota.limit)
 }
 
 #[derive(Debug)]
 struct Gcra {
-    limiter: RateLimiter<Key, Store<AtomicU64>, AtHand, StateInformationMiddleware>,
-    /// The store of `limiter`: per key, the time at which its bucket will be full.
-    store: Store<AtomicU64>,
+    quota: Quota,
+    limiter: RateLimiter<Key, Buckets, AtHand, StateInformationMiddleware>,
+    /// The store of `limiter`.
+    store: Buckets,
     clock: SharedClock,
     burst: u32,
     /// Nanoseconds until one more is in the bucket.
@@ -49,17 +62,17 @@ struct Gcra {
 }
 
 impl Gcra {
-    fn new(quota: &Quota, clock: SharedClock) -> Self {
-        let refill = (quota.window.as_nanos() as u64).div_ceil(quota.limit);
+    fn new(quota: &Quota, clock: SharedClock, store: Store<AtomicU64>) -> Self {
+        let refill = refill(quota);
         let most = (LONGEST_FILL.as_nanos() as u64 / refill).clamp(1, MAX_LIMIT);
         let burst = quota.burst.unwrap_or(quota.limit).min(most) as u32;
         let governors = governor::Quota::with_period(Duration::from_nanos(refill))
             .expect("a window is longer than nothing")
             .allow_burst(NonZeroU32::new(burst).expect("a burst is at least one"));
-        let store = Store::new(quota.max_keys);
+        let store = Buckets(store);
         // Governor counts from the time of its making, and stands still before: so it is made at the epoch.
         let limiter = AtHand::at(Nanos::new(0), |at_hand| RateLimiter::new(governors, store.clone(), at_hand));
-        Self { limiter, store, clock, burst, refill }
+        Self { quota: *quota, limiter, store, clock, burst, refill }
     }
 
     /// How long an empty bucket takes to fill.
@@ -67,9 +80,10 @@ impl Gcra {
         self.refill * u64::from(self.burst)
     }
 
-    fn admit(&self, used: u32) -> Decision {
+    fn admit(&self, used: u32, cost: u32) -> Decision {
         Decision {
             admitted: true,
+            cost,
             limit: u64::from(self.burst),
             remaining: u64::from(self.burst - used),
             rate: u64::from(used),
@@ -84,6 +98,7 @@ impl Gcra {
         let wait = Duration::from_nanos(wait);
         Decision {
             admitted: false,
+            cost,
             limit: u64::from(self.burst),
             remaining: u64::from(self.burst).saturating_sub(used),
             rate: used + u64::from(cost),
@@ -94,7 +109,7 @@ impl Gcra {
 
     /// What `key` stands at, without asking governor: for costs of nothing and costs that never fit.
     fn debt(&self, now: Nanos, key: Key) -> u64 {
-        self.store.load(key).saturating_sub(now.as_u64()).min(self.capacity())
+        self.store.0.load(key).saturating_sub(now.as_u64()).min(self.capacity())
     }
 
     /// Asks governor. `Err` is how long until the cost fits.
@@ -105,16 +120,66 @@ impl Gcra {
             _ => self.limiter.check_key_n(&key, cost).expect("the cost is no larger than the burst"),
         });
         match answer {
-            Ok(state) => Ok(self.admit(self.burst - state.remaining_burst_capacity())),
+            Ok(state) => Ok(self.admit(self.burst - state.remaining_burst_capacity(), cost.get())),
             Err(not_until) => Err(not_until.wait_time_from(now).as_nanos() as u64),
         }
+    }
+
+    /// The same buckets where one more takes this long: what was taken stays taken, in requests, not in time. Rounded up
+    /// to a whole nanosecond.
+    fn rescaled(&self, refill: u64) -> Store<AtomicU64> {
+        let now = self.now().as_u64();
+        self.store.0.converted(|full_at: u64| {
+            let debt = u128::from(full_at.saturating_sub(now).min(self.capacity()));
+            let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill));
+            if debt == 0 { full_at } else { now.saturating_add(rescaled.try_into().unwrap_or(u64::MAX)) }
+        })
     }
 
     /// The clock jumped back, so that the bucket seems more than empty: empties it as of now.
     #[cold]
     fn rewrite(&self, now: Nanos, key: Key) {
         let latest = now.as_u64() + self.capacity();
-        self.store.amend(key, |full_at| (full_at > latest).then_some(latest));
+        self.store.0.amend(key, |full_at| (full_at > latest).then_some(latest));
+    }
+}
+
+/// Per key, the time at which its bucket will be full: what governor keeps, where we keep everything.
+#[derive(Clone, Debug)]
+struct Buckets(Store<AtomicU64>);
+
+/// To governor a key without state is `None`, to us it is zero.
+impl StateStore for Buckets {
+    type Key = Key;
+
+    #[inline]
+    fn measure_and_replace<T, F, E>(&self, key: &Key, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let now = AtHand.now();
+        let at_rest = |full_at| full_at <= now.as_u64();
+        self.0.update(now, *key, at_rest, |state| match measure(NonZeroU64::new(state).map(|state| state.get().into())) {
+            Ok((result, state)) => (Ok(result), Some(state.into())),
+            Err(refusal) => (Err(refusal), None),
+        })
+    }
+}
+
+impl ShrinkableKeyedStateStore<Key> for Buckets {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain(|state| state > drop_below.as_u64());
+    }
+
+    /// Every sweep does that.
+    fn shrink_to_fit(&self) {}
+
+    fn len(&self) -> usize {
+        self.0.keys()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.keys() == 0
     }
 }
 
@@ -125,7 +190,7 @@ impl Limiter for Gcra {
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
         let Some(charge) = NonZeroU32::new(cost) else {
-            return self.admit(self.debt(now, key).div_ceil(self.refill) as u32);
+            return self.admit(self.debt(now, key).div_ceil(self.refill) as u32, 0);
         };
         if cost > self.burst {
             return self.refuse(self.debt(now, key), cost, self.capacity());
@@ -145,21 +210,49 @@ impl Limiter for Gcra {
         })
     }
 
+    fn peek_at(&self, now: Nanos, key: Key) -> Decision {
+        let debt = self.debt(now, key);
+        let nothing = self.admit(debt.div_ceil(self.refill) as u32, 0);
+        nothing.of_look(|| Duration::from_nanos(debt + self.refill - self.capacity()))
+    }
+
+    fn window_end(&self, now: Nanos) -> Nanos {
+        Nanos::new(now.as_u64().saturating_add(self.quota.window.as_nanos() as u64))
+    }
+
     fn refund(&self, key: Key, cost: u32) {
         let back = self.refill.saturating_mul(u64::from(cost));
-        self.store.amend(key, |full_at| Some(full_at.saturating_sub(back)));
+        self.store.0.amend(key, |full_at| Some(full_at.saturating_sub(back)));
     }
 
     fn forget_idle(&self) {
-        AtHand::at(self.now(), |_| self.limiter.retain_recent());
+        // Governor's own sweep keeps keys for one refill more.
+        self.store.retain_recent(self.now());
     }
 
-    fn keys(&self) -> usize {
-        self.store.keys()
+    fn name(&self) -> &'static str {
+        ALGORITHM.name
     }
 
-    fn overflowed(&self) -> u64 {
-        self.store.overflowed()
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn table(&self) -> &dyn Table {
+        &self.store.0
+    }
+
+    fn rebuilt(&self, quota: &Quota) -> Result<Arc<dyn Limiter>, QuotaError> {
+        if quota.window != self.quota.window {
+            return build(quota, self.clock.clone(), self.store.0.budget());
+        }
+        quota.validate()?;
+        let refill = refill(quota);
+        let store = match refill == self.refill {
+            true => self.store.0.clone(),
+            false => self.rescaled(refill),
+        };
+        Ok(Arc::new(Self::new(quota, self.clock.clone(), store)))
     }
 }
 
@@ -196,7 +289,7 @@ mod tests {
 
     fn check(quota: Quota, costs: &[(u64, u32)], expected: &[bool]) -> Decision {
         let clock = ManualClock::default();
-        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let limiter = build(&quota, SharedClock::new(clock.clone()), &Budget::default()).expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         let spend = |&(milliseconds, cost): &(u64, u32)| {
             clock.set(Duration::from_millis(milliseconds));
@@ -213,7 +306,7 @@ mod tests {
         let last =
             check(ten_a_second, &[(5000, 1), (5000, 1), (5099, 1), (5100, 1), (5100, 1)], &[true, true, false, true, false]);
         let wait = Duration::from_millis(100);
-        let expected = Decision { limit: 2, rate: 3, reset: wait, retry_after: wait, ..Decision::default() };
+        let expected = Decision { cost: 1, limit: 2, rate: 3, reset: wait, retry_after: wait, ..Decision::default() };
         assert_eq!(last, expected);
     }
 

@@ -2,40 +2,63 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
+    net::IpAddr,
 };
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// A client as a limiter sees it: 128 bits of keyed hash.
+/// A client as a limiter sees it: 128 bits of keyed hash, and the network that it comes from if it is known.
 ///
-/// Two words instead of one `u128`: with a counter beside it an entry of the store takes 24 bytes, not 32.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key([u64; 2]);
+/// The hash alone tells keys apart. The network matters only while there is no room for a key of its own.
+#[derive(Clone, Copy)]
+pub struct Key {
+    id: Id,
+    net: Net,
+}
 
 impl Key {
-    /// The half of the hash that picks an overflow slot. The store's table uses the other half.
-    pub(crate) fn spare_bits(self) -> u64 {
-        self.0[1]
+    /// The same key, from this network.
+    #[must_use]
+    pub const fn in_network(self, net: Net) -> Self {
+        Self { net, ..self }
     }
-}
 
-/// A key is a hash already, so half of it serves as the hash of the table.
-impl Hash for Key {
+    /// What the tables know of it.
     #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0[0]);
+    pub(crate) fn id(self) -> Id {
+        self.id
+    }
+
+    /// Where it comes from, if that is known.
+    pub(crate) fn net(self) -> Option<Net> {
+        (self.net != Net::UNKNOWN).then_some(self.net)
     }
 }
 
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// The key with this hash, from nowhere.
 impl From<u128> for Key {
     fn from(bits: u128) -> Self {
-        Self([bits as u64, (bits >> 64) as u64])
+        Self { id: Id([bits as u64, (bits >> 64) as u64]), net: Net::UNKNOWN }
     }
 }
 
 impl From<Key> for u128 {
-    fn from(Key([low, high]): Key) -> Self {
+    fn from(Key { id: Id([low, high]), .. }: Key) -> Self {
         Self::from(low) | Self::from(high) << 64
     }
 }
@@ -43,6 +66,45 @@ impl From<Key> for u128 {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({:032x})", u128::from(*self))
+    }
+}
+
+/// The hash in a key: all that a table keeps of it.
+///
+/// Two words instead of one `u128`: with a counter beside it an entry of a table takes 24 bytes, not 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id([u64; 2]);
+
+impl Id {
+    /// The half of the hash that picks a place outside a table. The table uses the other half.
+    #[inline]
+    pub(crate) fn spare_bits(self) -> u64 {
+        self.0[1]
+    }
+}
+
+/// An id is a hash already, so half of it serves as the hash of the table.
+impl Hash for Id {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0[0]);
+    }
+}
+
+/// A client's network: the /24 of an IPv4 address, the /48 of an IPv6 address. One word, and not hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Net(u64);
+
+impl Net {
+    const UNKNOWN: Self = Self(0);
+
+    /// The network of an address. An IPv4 address that is mapped into IPv6 is an IPv4 address.
+    #[inline]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(4 << 56 | u64::from(address.to_bits() >> 8)),
+            IpAddr::V6(address) => Self(6 << 56 | (address.to_bits() >> 80) as u64),
+        }
     }
 }
 
@@ -74,7 +136,7 @@ impl Keys {
             hasher.write(part);
         }
         let hash = hasher.finish128();
-        Key([hash.h1, hash.h2])
+        Key { id: Id([hash.h1, hash.h2]), net: Net::UNKNOWN }
     }
 }
 
@@ -84,20 +146,14 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The table's hasher: hands the hash in a [`Key`] through.
+/// The hasher of the tables: hands the hash in a [`Key`] through. The builder takes no room in a table.
+pub(crate) type PassThrough = BuildHasherDefault<Handed>;
+
+/// The hash that was handed in.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct PassThrough(u64);
+pub(crate) struct Handed(u64);
 
-impl BuildHasher for PassThrough {
-    type Hasher = Self;
-
-    #[inline]
-    fn build_hasher(&self) -> Self {
-        Self(0)
-    }
-}
-
-impl Hasher for PassThrough {
+impl Hasher for Handed {
     #[inline]
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
@@ -146,5 +202,32 @@ mod tests {
     fn a_key_survives_the_way_through_a_number() {
         let key = Keys::fixed(1).key(&[b"a"]);
         assert_eq!(Key::from(u128::from(key)), key);
+    }
+
+    #[test]
+    fn a_network_is_a_24_or_a_48() {
+        let same = |left: &str, right: &str| {
+            let net = |text: &str| Net::of(text.parse().expect("an address"));
+            net(left) == net(right)
+        };
+        for (left, right, expected) in [
+            ("192.0.2.1", "192.0.2.255", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.77", true),
+            ("2001:db8:1::1", "2001:db8:1:ffff::1", true),
+            ("2001:db8:1::1", "2001:db8:2::1", false),
+            ("0.0.0.0", "::", false),
+        ] {
+            assert_eq!(same(left, right), expected, "{left} and {right}");
+        }
+        assert!(["0.0.0.0", "::"].iter().all(|text| Net::of(text.parse().expect("an address")) != Net::UNKNOWN));
+    }
+
+    #[test]
+    fn the_network_tells_no_keys_apart() {
+        let key = Keys::fixed(1).key(&[b"a"]);
+        let elsewhere = key.in_network(Net::of([192, 0, 2, 1].into()));
+        assert_eq!((key, key.net()), (elsewhere, None));
+        assert!(elsewhere.net().is_some());
     }
 }

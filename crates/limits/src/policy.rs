@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use governor::nanos::Nanos;
 use thiserror::Error;
 
 use crate::{
@@ -54,10 +55,13 @@ impl Policy {
     /// Between the charge of a window and its return, another request may find it fuller than it is: under races
     /// a policy refuses too much rather than admits too much.
     pub fn check<'a>(&self, key: Key, cost: u32, room: &'a mut [Decision; MAX_WINDOWS]) -> Verdict<'a> {
+        self.check_at(self.now(), key, cost, room)
+    }
+
+    /// The same at a time that [`Policy::now`] told: all policies of a request share one look at the clock.
+    pub fn check_at<'a>(&self, now: Nanos, key: Key, cost: u32, room: &'a mut [Decision; MAX_WINDOWS]) -> Verdict<'a> {
         let decisions = &mut room[..self.windows.len()];
         let mut refused_by = None;
-        // All windows judge the same moment.
-        let now = self.windows.first().map(|window| window.now()).unwrap_or_default();
         for (index, window) in self.windows.iter().enumerate() {
             // After a refusal the rest is only asked how it stands.
             let cost = if refused_by.is_none() { cost } else { 0 };
@@ -71,8 +75,29 @@ impl Policy {
             window.refund(key, cost);
             decision.rate -= u64::from(cost);
             decision.remaining += u64::from(cost);
+            decision.cost = 0;
         }
         Verdict { refused_by, decisions }
+    }
+
+    /// How each window stands, without a charge: see [`Limiter::peek`].
+    pub fn peek<'a>(&self, key: Key, room: &'a mut [Decision; MAX_WINDOWS]) -> &'a [Decision] {
+        let decisions = &mut room[..self.windows.len()];
+        let now = self.now();
+        for (window, decision) in self.windows.iter().zip(&mut *decisions) {
+            *decision = window.peek_at(now, key);
+        }
+        decisions
+    }
+
+    /// Forgets in every window what a key has spent.
+    pub fn reset(&self, key: Key) {
+        self.windows.iter().for_each(|window| window.reset(key));
+    }
+
+    /// What time it is by the clock of the windows.
+    pub fn now(&self) -> Nanos {
+        self.windows.first().map(|window| window.now()).unwrap_or_default()
     }
 }
 
@@ -82,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        budget::Budget,
         clock::{ManualClock, SharedClock},
         key::Keys,
         limiter::{ALGORITHMS, Algorithm},
@@ -95,7 +121,7 @@ mod tests {
         let clock = SharedClock::new(ManualClock::at(Duration::from_secs(3600)));
         let build = |&(limit, seconds): &(u64, u64)| {
             let quota = Quota::new(limit, Duration::from_secs(seconds));
-            (algorithm.build)(&quota, clock.clone()).expect("a sound quota")
+            (algorithm.build)(&quota, clock.clone(), &Budget::default()).expect("a sound quota")
         };
         Policy::new(windows.iter().map(build).collect()).expect("a few windows")
     }
@@ -139,7 +165,7 @@ mod tests {
     #[test]
     fn a_policy_has_a_bounded_number_of_windows() {
         let quota = Quota::new(1, Duration::from_secs(1));
-        let window = (ALGORITHMS[0].build)(&quota, SharedClock::unix()).expect("a sound quota");
+        let window = (ALGORITHMS[0].build)(&quota, SharedClock::unix(), &Budget::default()).expect("a sound quota");
         assert_eq!(Policy::new(vec![window; 9]).err(), Some(TooManyWindows(9)));
     }
 }

@@ -13,9 +13,6 @@ pub const MAX_EXACT_LIMIT: u64 = 10_000;
 /// The longest window: ten years.
 pub const MAX_WINDOW: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// How many keys a limiter remembers if nothing else is said.
-const DEFAULT_MAX_KEYS: usize = 1_000_000;
-
 /// How much a key may spend in how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -28,14 +25,12 @@ pub struct Quota {
     pub charge_rejected: bool,
     /// What `gcra` admits at once: 1 to [`MAX_LIMIT`]. The limit, if not set.
     pub burst: Option<u64>,
-    /// How many keys are remembered, at most.
-    pub max_keys: usize,
 }
 
 impl Quota {
-    /// A quota with the usual rest: refused requests are not charged, a million keys.
+    /// A quota with the usual rest: refused requests are not charged.
     pub const fn new(limit: u64, window: Duration) -> Self {
-        Self { limit, window, charge_rejected: false, burst: None, max_keys: DEFAULT_MAX_KEYS }
+        Self { limit, window, charge_rejected: false, burst: None }
     }
 
     /// The first thing that is wrong with it.
@@ -48,7 +43,6 @@ impl Quota {
         }
         match self.burst {
             Some(burst) if !(1..=MAX_LIMIT).contains(&burst) => Err(QuotaError::Burst(burst)),
-            _ if self.max_keys == 0 => Err(QuotaError::NoKeys),
             _ => Ok(()),
         }
     }
@@ -66,9 +60,6 @@ pub enum QuotaError {
     /// The burst is zero or too large.
     #[error("a burst is between 1 and {MAX_LIMIT}, not {0}")]
     Burst(u64),
-    /// No key could ever be remembered.
-    #[error("max_keys is at least 1")]
-    NoKeys,
 }
 
 /// What is wrong with a limit.
@@ -107,6 +98,5 @@ mod tests {
         check(Quota::new(1, Duration::ZERO), Err(QuotaError::Window(Duration::ZERO)));
         check(Quota::new(1, Duration::from_millis(1500)), Err(QuotaError::Window(Duration::from_millis(1500))));
         check(Quota { burst: Some(0), ..Quota::new(1, MINUTE) }, Err(QuotaError::Burst(0)));
-        check(Quota { max_keys: 0, ..Quota::new(1, MINUTE) }, Err(QuotaError::NoKeys));
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Turns counts into the state of a slot, and back. Zero must mean: never seen.
-pub(crate) trait Shape: Send + Sync + std::fmt::Debug + 'static {
+pub(crate) trait Shape: Sized + Send + Sync + std::fmt::Debug + 'static {
     /// The slot that holds the state.
     type Slot: CopySlot;
 
@@ -18,6 +18,9 @@ pub(crate) trait Shape: Send + Sync + std::fmt::Debug + 'static {
 
     /// Writes a state.
     fn write(&self, counts: Counts) -> <Self::Slot as CopySlot>::State;
+
+    /// The same layout for another quota of the same window, if the counts still fit.
+    fn again(&self, quota: &Quota) -> Option<Self>;
 }
 
 /// All in one word: the number of the window, then two counts of equal width.
@@ -47,6 +50,10 @@ impl Shape for Packed {
     fn write(&self, counts: Counts) -> u64 {
         counts.window << (2 * self.count_bits) | counts.previous << self.count_bits | counts.current
     }
+
+    fn again(&self, quota: &Quota) -> Option<Self> {
+        Self::for_quota(quota)
+    }
 }
 
 /// A word for each.
@@ -64,6 +71,10 @@ impl Shape for Spread {
     #[inline]
     fn write(&self, counts: Counts) -> [u64; 3] {
         [counts.window, counts.previous, counts.current]
+    }
+
+    fn again(&self, _: &Quota) -> Option<Self> {
+        Some(Self)
     }
 }
 
@@ -84,6 +95,10 @@ impl Shape for Single {
     #[inline]
     fn write(&self, counts: Counts) -> u64 {
         counts.window << SINGLE_COUNT_BITS | counts.current
+    }
+
+    fn again(&self, _: &Quota) -> Option<Self> {
+        Some(Self)
     }
 }
 

@@ -13,12 +13,14 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
+    budget::Budget,
     clock::SharedClock,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Packed, Shape, Spread},
-    store::Store,
+    slot::CopySlot,
+    store::{Store, Table},
     window::{Standing, Window},
 };
 
@@ -29,51 +31,53 @@ pub(crate) const ALGORITHM: Algorithm = Algorithm {
     build,
 };
 
-fn build(quota: &Quota, clock: SharedClock) -> Result<Arc<dyn Limiter>, QuotaError> {
+fn build(quota: &Quota, clock: SharedClock, budget: &Budget) -> Result<Arc<dyn Limiter>, QuotaError> {
     quota.validate()?;
     Ok(match Packed::for_quota(quota) {
-        Some(shape) => Arc::new(SlidingWindow::new(quota, clock, shape)),
-        None => Arc::new(SlidingWindow::new(quota, clock, Spread)),
+        Some(shape) => Arc::new(SlidingWindow::new(quota, clock, shape, Store::new(budget))),
+        None => Arc::new(SlidingWindow::new(quota, clock, Spread, Store::new(budget))),
     })
 }
 
 #[derive(Debug)]
 struct SlidingWindow<S: Shape> {
-    limit: u64,
+    quota: Quota,
     window: Window,
-    charge_rejected: bool,
     clock: SharedClock,
     shape: S,
     store: Store<S::Slot>,
 }
 
 impl<S: Shape> SlidingWindow<S> {
-    fn new(quota: &Quota, clock: SharedClock, shape: S) -> Self {
-        Self {
-            limit: quota.limit,
-            window: Window::new(quota.window),
-            charge_rejected: quota.charge_rejected,
-            clock,
-            shape,
-            store: Store::new(quota.max_keys),
-        }
+    fn new(quota: &Quota, clock: SharedClock, shape: S, store: Store<S::Slot>) -> Self {
+        Self { quota: *quota, window: Window::new(quota.window), clock, shape, store }
+    }
+
+    fn stand(&self, state: State<S>, now: Nanos) -> Standing {
+        self.window.stand(self.shape.read(state), now)
+    }
+
+    fn at_rest(&self, state: State<S>, now: Nanos) -> bool {
+        self.stand(state, now).counts.at_rest()
     }
 
     /// Charges what is to be charged, and answers.
     #[inline]
-    fn charge(&self, standing: &mut Standing, cost: u64) -> Decision {
+    fn charge(&self, standing: &mut Standing, cost: u32) -> Decision {
+        let limit = self.quota.limit;
         let spent = self.spent(standing);
-        let rate = spent.saturating_add(cost);
-        let admitted = rate <= self.limit;
-        let charged = admitted || self.charge_rejected;
+        let rate = spent.saturating_add(cost.into());
+        let admitted = rate <= limit;
+        let charged = admitted || self.quota.charge_rejected;
         if charged {
-            standing.spend(cost);
+            standing.spend(cost.into());
         }
-        let wait = if admitted { 0 } else { self.wait(standing, cost) };
+        let wait = if admitted { 0 } else { self.wait(standing, cost.into()) };
         Decision {
             admitted,
-            limit: self.limit,
-            remaining: self.limit.saturating_sub(if charged { rate } else { spent }),
+            cost,
+            limit,
+            remaining: limit.saturating_sub(if charged { rate } else { spent }),
             rate,
             reset: Duration::from_nanos(if admitted { standing.until_end() } else { wait }),
             retry_after: Duration::from_nanos(wait),
@@ -111,12 +115,14 @@ impl<S: Shape> SlidingWindow<S> {
 
     /// With how much of a window left at most `previous` and `spent` fit together. None if `spent` alone is too much.
     fn fits(&self, previous: u64, spent: u64) -> Option<u64> {
-        let room = u128::from(self.limit.checked_sub(spent)?);
+        let room = u128::from(self.quota.limit.checked_sub(spent)?);
         let window = u128::from(self.window.nanos);
         let fits = (room * window).checked_div(u128::from(previous)).unwrap_or(window);
         Some(fits.min(window) as u64)
     }
 }
+
+type State<S> = <<S as Shape>::Slot as CopySlot>::State;
 
 impl<S: Shape> Limiter for SlidingWindow<S> {
     fn now(&self) -> Nanos {
@@ -126,34 +132,60 @@ impl<S: Shape> Limiter for SlidingWindow<S> {
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
         // Returned beside the counts the decision would be copied once more, before it is in memory: that costs 6 ns.
         let decision = Cell::new(Decision::default());
-        self.store.update(key, |state| {
-            let counts = self.shape.read(state);
-            let mut standing = self.window.stand(counts, now);
-            decision.set(self.charge(&mut standing, u64::from(cost)));
+        let at_rest = |state| self.at_rest(state, now);
+        self.store.update(now, key, at_rest, |state| {
+            let mut standing = self.stand(state, now);
+            decision.set(self.charge(&mut standing, cost));
             ((), standing.changed.then(|| self.shape.write(standing.counts)))
         });
         decision.get()
     }
 
+    fn peek_at(&self, now: Nanos, key: Key) -> Decision {
+        let standing = self.stand(self.store.load(key), now);
+        let nothing = self.charge(&mut standing.clone(), 0);
+        nothing.of_look(|| Duration::from_nanos(self.wait(&standing, 1)))
+    }
+
+    fn window_end(&self, now: Nanos) -> Nanos {
+        self.window.end(now)
+    }
+
     fn refund(&self, key: Key, cost: u32) {
         let now = self.now();
-        self.store.amend(key, |state| {
-            let counts = self.window.stand(self.shape.read(state), now).counts;
-            Some(self.shape.write(counts.refunded(u64::from(cost))))
-        });
+        self.store.amend(key, |state| Some(self.shape.write(self.stand(state, now).counts.refunded(cost.into()))));
     }
 
     fn forget_idle(&self) {
         let now = self.now();
-        self.store.retain(|state| !self.window.stand(self.shape.read(state), now).counts.at_rest());
+        self.store.retain(|state| !self.at_rest(state, now));
     }
 
-    fn keys(&self) -> usize {
-        self.store.keys()
+    fn name(&self) -> &'static str {
+        ALGORITHM.name
     }
 
-    fn overflowed(&self) -> u64 {
-        self.store.overflowed()
+    fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn table(&self) -> &dyn Table {
+        &self.store
+    }
+
+    fn rebuilt(&self, quota: &Quota) -> Result<Arc<dyn Limiter>, QuotaError> {
+        if quota.window != self.quota.window {
+            return build(quota, self.clock.clone(), self.store.budget());
+        }
+        quota.validate()?;
+        let clock = self.clock.clone();
+        Ok(match self.shape.again(quota) {
+            Some(shape) => Arc::new(Self::new(quota, clock, shape, self.store.clone())),
+            None => {
+                let store = self.store.converted(|state| Spread.write(self.shape.read(state)));
+                Arc::new(SlidingWindow::new(quota, clock, Spread, store))
+            }
+        })
     }
 }
 
@@ -167,7 +199,7 @@ mod tests {
     /// Spends `costs`, pairs of a second and a cost, and returns the last decision.
     fn check(quota: Quota, costs: &[(f64, u32)]) -> Decision {
         let clock = ManualClock::default();
-        let limiter = build(&quota, SharedClock::new(clock.clone())).expect("a sound quota");
+        let limiter = build(&quota, SharedClock::new(clock.clone()), &Budget::default()).expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         let spend = |&(second, cost): &(f64, u32)| {
             clock.set(Duration::from_secs_f64(second));
@@ -181,7 +213,7 @@ mod tests {
         let decision = check(Quota::new(3, MINUTE), &[(600.0, 1), (610.0, 1), (620.0, 1), (630.0, 1)]);
         // The three weigh on the next window until a third of its weight is gone.
         let wait = Duration::from_secs(30 + 20);
-        let expected = Decision { limit: 3, rate: 4, reset: wait, retry_after: wait, ..Decision::default() };
+        let expected = Decision { cost: 1, limit: 3, rate: 4, reset: wait, retry_after: wait, ..Decision::default() };
         assert_eq!(decision, expected);
     }
 
@@ -190,6 +222,7 @@ mod tests {
         let decision = check(Quota::new(100, MINUTE), &[(600.0, 100), (675.0, 10)]);
         let expected = Decision {
             admitted: true,
+            cost: 10,
             limit: 100,
             rate: 85,
             remaining: 15,

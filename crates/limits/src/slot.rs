@@ -12,6 +12,9 @@ use std::{
 pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
     /// Another slot that holds the same.
     fn duplicate(&self) -> Self;
+
+    /// Puts back the default state.
+    fn reset(&self);
 }
 
 /// A slot whose state is so small that it is copied out and replaced as a whole.
@@ -62,6 +65,10 @@ impl Slot for AtomicU64 {
     fn duplicate(&self) -> Self {
         Self::holding(self.load(Ordering::Relaxed))
     }
+
+    fn reset(&self) {
+        self.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Three words under a lock that is held for a few instructions, for counts that one word cannot hold.
@@ -93,6 +100,10 @@ impl CopySlot for Wide {
 impl Slot for Wide {
     fn duplicate(&self) -> Self {
         Self::holding(self.load())
+    }
+
+    fn reset(&self) {
+        self.update(|_| ((), Some(Default::default())));
     }
 }
 

@@ -1,153 +1,217 @@
-//! Where the states of all keys live: a concurrent table that never holds more than `max_keys`.
+//! Where the states of all keys of a limiter live: a concurrent table that takes room from a [`Budget`].
 //!
-//! A full table evicts nobody, since an evicted key would come back with its whole limit. Instead newcomers
-//! share [`OVERFLOW_SLOTS`] spare slots, picked by their key. The bound: while the table is full, the keys
-//! outside it get at most [`OVERFLOW_SLOTS`] limits together, and each of them at most one. A key that finds
-//! room later starts where its spare slot stands, so that it does not get its limit twice.
+//! A full table evicts nobody who counts, since an evicted key would come back with its whole limit. Keys at rest leave
+//! first: a newcomer that finds no room sweeps one section of the table, the next in turn, if that was not done within a
+//! second. If that frees nothing, newcomers of one network share an overflow key (see `overflow.rs`). Keys at rest in
+//! other tables of the budget leave with their next [`Limiter::forget_idle`]. The bounds:
+//!
+//! - A key that has spent something which still counts is never forgotten.
+//! - The keys outside the table get at most one limit for each network with an overflow key, and [`SPARE_SLOTS`] limits
+//!   together for all others. Each of them gets at most one.
+//! - A key that finds room later starts where it stood outside, so that it does not get its limit twice. If two threads
+//!   bring the same newcomer at the very moment at which room comes up, one may count it inside and one outside.
+//! - A newcomer costs a few look-ups, and at most [`SECTIONS`] of them a second sweep as small a part of the table
+//!   each; known keys wait for no more than one shard of it.
+//!
+//! [`Limiter::forget_idle`]: crate::Limiter::forget_idle
+//! [`SPARE_SLOTS`]: crate::overflow::SPARE_SLOTS
 
 use std::{
     fmt,
-    num::NonZeroU64,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use dashmap::{DashMap, Entry};
-use governor::{
-    nanos::Nanos,
-    state::{StateStore, keyed::ShrinkableKeyedStateStore},
-};
+use governor::nanos::Nanos;
 
 use crate::{
-    key::{Key, PassThrough},
+    budget::{Budget, Share},
+    key::{Id, Key, PassThrough},
+    overflow::Overflow,
     slot::{CopySlot, Slot},
 };
 
-/// How many slots the keys share that do not fit into the table.
-pub(crate) const OVERFLOW_SLOTS: usize = 256;
+/// How many parts a table has that are swept apart.
+const SECTIONS: usize = 128;
 
-/// A shard is locked while it grows or is swept, so shards stay small: about this many keys each.
-const KEYS_PER_SHARD: usize = 4096;
+/// A shard is locked while it grows or is swept: with a million keys it has about four thousand.
+const SHARDS_PER_SECTION: usize = 2;
 
-/// A bounded table of one slot per key. A clone is the same table.
-pub struct Store<S: Slot>(Arc<Table<S>>);
+/// How often newcomers sweep a section at most.
+const BETWEEN_SWEEPS: u64 = 1_000_000_000;
 
-struct Table<S> {
-    slots: DashMap<Key, S, PassThrough>,
-    max_keys: usize,
-    overflow: OnceLock<Box<[S]>>,
-    tally: Tally,
+/// What can be done to a table without a look at what it holds.
+pub trait Table {
+    /// Forgets a key, and what it shares with others if there was no room for it.
+    fn reset(&self, key: Key);
+
+    /// Forgets all keys.
+    fn clear(&self);
+
+    /// How many keys are in the table.
+    fn keys(&self) -> usize;
+
+    /// How often a newcomer found no room.
+    fn overflowed(&self) -> u64;
 }
 
-/// What newcomers write, on a cache line of its own: known keys read the rest of the table all the time.
-#[repr(align(128))]
-#[derive(Default)]
-struct Tally {
-    keys: AtomicUsize,
-    overflowed: AtomicU64,
+/// A table of one slot per key. A clone is the same table.
+pub struct Store<S: Slot>(Arc<Places<S>>);
+
+struct Places<S> {
+    sections: [Section<S>; SECTIONS],
+    overflow: Overflow<S>,
+    share: Share,
+    /// Which section newcomers sweep next.
+    next: AtomicUsize,
+}
+
+struct Section<S> {
+    slots: DashMap<Id, S, PassThrough>,
+    swept: AtomicU64,
 }
 
 impl<S: Slot> Store<S> {
-    /// An empty table for at most this many keys.
-    pub fn new(max_keys: usize) -> Self {
-        let shards = (max_keys / KEYS_PER_SHARD).next_power_of_two().clamp(16, 256);
-        Self(Arc::new(Table {
-            slots: DashMap::with_hasher_and_shard_amount(PassThrough::default(), shards),
-            max_keys,
-            overflow: OnceLock::new(),
-            tally: Tally::default(),
+    /// An empty table.
+    pub fn new(budget: &Budget) -> Self {
+        Self(Arc::new(Places {
+            sections: sections(),
+            next: AtomicUsize::new(0),
+            overflow: Overflow::new(),
+            share: Share::of(budget),
         }))
     }
 
     /// Shows the slot of a key to `visit`, which may change what it holds, and which says whether there is something
-    /// to remember: only then is a key that is not there added.
+    /// to remember: only then is a key that is not there added. `at_rest` tells which others may leave for it.
     #[inline]
-    pub fn visit<R>(&self, key: Key, visit: impl FnOnce(&S) -> (R, bool)) -> R {
-        if let Some(slot) = self.0.slots.get(&key) {
+    pub fn visit<R>(&self, now: Nanos, key: Key, at_rest: impl Fn(&S) -> bool, visit: impl FnOnce(&S) -> (R, bool)) -> R {
+        if let Some(slot) = self.section(key).slots.get(&key.id()) {
             return visit(&slot).0;
         }
-        self.add(key, visit)
+        self.add(now, key, at_rest, visit)
     }
 
-    /// The same for a key that was charged before: one that is not there is left alone.
-    pub fn revisit(&self, key: Key, visit: impl FnOnce(&S)) {
-        if let Some(slot) = self.0.slots.get(&key) {
-            visit(&slot);
-        } else if let Some(slot) = self.spare(key) {
-            visit(slot);
+    /// Shows the slot of a key to `look`: its own or the one that it shares. None if there is neither.
+    pub fn look<R>(&self, key: Key, look: impl FnOnce(&S) -> R) -> Option<R> {
+        match self.section(key).slots.get(&key.id()) {
+            Some(slot) => Some(look(&slot)),
+            None => self.0.overflow.look(key, look),
         }
     }
 
-    /// Drops the keys whose state need not be kept, and gives memory back when most of it is unused.
+    /// Drops the keys that need not be kept, and gives memory back when most of it is unused.
     /// Locks one small shard after the other.
     pub fn retain_slots(&self, keep: impl Fn(&S) -> bool) {
-        let mut dropped = 0;
-        self.0.slots.retain(|_, slot| {
-            let keep = keep(slot);
-            dropped += usize::from(!keep);
-            keep
-        });
-        self.release(dropped);
-        if self.0.slots.capacity() / 4 > self.keys() {
-            self.0.slots.shrink_to_fit();
+        for section in &self.0.sections {
+            section.retain(&self.0.share, &keep);
         }
+        self.0.overflow.retain(&self.0.share, keep);
     }
 
-    /// How many keys are in the table. Never more than the bound.
-    pub fn keys(&self) -> usize {
-        self.0.tally.keys.load(Ordering::Relaxed).min(self.0.max_keys)
+    /// Where the table takes its room from.
+    pub fn budget(&self) -> &Budget {
+        self.0.share.budget()
     }
 
-    /// How often a newcomer found the table full.
-    pub fn overflowed(&self) -> u64 {
-        self.0.tally.overflowed.load(Ordering::Relaxed)
+    #[inline]
+    fn section(&self, key: Key) -> &Section<S> {
+        &self.0.sections[key.id().spare_bits() as usize % SECTIONS]
     }
 
     #[cold]
     #[inline(never)]
-    fn add<R>(&self, key: Key, visit: impl FnOnce(&S) -> (R, bool)) -> R {
-        if !self.reserve() {
-            self.0.tally.overflowed.fetch_add(1, Ordering::Relaxed);
-            let slots = self.0.overflow.get_or_init(|| (0..OVERFLOW_SLOTS).map(|_| S::default()).collect());
-            return visit(&slots[spare(key)]).0;
+    fn add<R>(&self, now: Nanos, key: Key, at_rest: impl Fn(&S) -> bool, visit: impl FnOnce(&S) -> (R, bool)) -> R {
+        let Places { overflow, share, .. } = &*self.0;
+        if !share.has_room() {
+            self.sweep_one(now, at_rest);
         }
-        match self.0.slots.entry(key) {
+        if !share.take() {
+            share.overflow();
+            return overflow.visit(key, share, visit);
+        }
+        match self.section(key).slots.entry(key.id()) {
             Entry::Occupied(known) => {
-                self.release(1);
+                share.give_back(1);
                 visit(known.get()).0
             }
             Entry::Vacant(place) => {
-                // A key that is not in the table has spent whatever its spare slot says.
-                let slot = self.spare(key).map(S::duplicate).unwrap_or_default();
+                // A key that is not in the table has spent whatever the place says that it shares.
+                let slot = overflow.look(key, S::duplicate).unwrap_or_default();
                 let (result, remember) = visit(&slot);
-                if remember {
-                    place.insert(slot);
-                } else {
-                    self.release(1);
+                match remember {
+                    true => drop(place.insert(slot)),
+                    false => share.give_back(1),
                 }
                 result
             }
         }
     }
+}
 
-    /// The slot that a key shares with others if it is not in the table, once there was need of one.
-    fn spare(&self, key: Key) -> Option<&S> {
-        self.0.overflow.get().map(|slots| &slots[spare(key)])
-    }
-
-    /// Takes room for one key, before it is added, so that the bound holds at every moment.
-    fn reserve(&self) -> bool {
-        let before = self.0.tally.keys.fetch_add(1, Ordering::Relaxed);
-        if before >= self.0.max_keys {
-            self.release(1);
+impl<S: Slot> Store<S> {
+    /// Drops the keys at rest of the next section, if it is due.
+    fn sweep_one(&self, now: Nanos, at_rest: impl Fn(&S) -> bool) {
+        let section = &self.0.sections[self.0.next.load(Ordering::Relaxed) % SECTIONS];
+        if section.is_due(now.as_u64()) {
+            self.0.next.fetch_add(1, Ordering::Relaxed);
+            section.retain(&self.0.share, |slot| !at_rest(slot));
         }
-        before < self.0.max_keys
+    }
+}
+
+fn sections<S: Slot>() -> [Section<S>; SECTIONS] {
+    std::array::from_fn(|_| Section {
+        slots: DashMap::with_hasher_and_shard_amount(PassThrough::default(), SHARDS_PER_SECTION),
+        swept: AtomicU64::new(0),
+    })
+}
+
+impl<S: Slot> Table for Store<S> {
+    fn reset(&self, key: Key) {
+        let dropped = self.section(key).slots.remove(&key.id());
+        self.0.share.give_back(usize::from(dropped.is_some()));
+        self.0.overflow.reset(key, &self.0.share);
     }
 
-    fn release(&self, keys: usize) {
-        self.0.tally.keys.fetch_sub(keys, Ordering::Relaxed);
+    fn clear(&self) {
+        for section in &self.0.sections {
+            section.retain(&self.0.share, |_| false);
+        }
+        self.0.overflow.clear(&self.0.share);
+    }
+
+    fn keys(&self) -> usize {
+        self.0.share.keys()
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.0.share.overflowed()
+    }
+}
+
+impl<S: Slot> Section<S> {
+    /// Whether a newcomer should sweep it now: the first one each second, by a clock that may jump.
+    fn is_due(&self, now: u64) -> bool {
+        let swept = self.swept.load(Ordering::Relaxed);
+        now.abs_diff(swept) >= BETWEEN_SWEEPS
+            && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn retain(&self, share: &Share, keep: impl Fn(&S) -> bool) {
+        let mut dropped = 0;
+        self.slots.retain(|_, slot| {
+            let keep = keep(slot);
+            dropped += usize::from(!keep);
+            keep
+        });
+        share.give_back(dropped);
+        if self.slots.capacity() / 4 > self.slots.len() {
+            self.slots.shrink_to_fit();
+        }
     }
 }
 
@@ -155,11 +219,18 @@ impl<S: CopySlot> Store<S> {
     /// Changes the state of a key by what `change` says, if anything, as one step. A key that is not there has the
     /// default state, and is added if there is something to remember. `change` may run several times.
     #[inline]
-    pub fn update<R>(&self, key: Key, change: impl Fn(S::State) -> (R, Option<S::State>)) -> R {
-        if let Some(slot) = self.0.slots.get(&key) {
+    pub fn update<R>(
+        &self,
+        now: Nanos,
+        key: Key,
+        at_rest: impl Fn(S::State) -> bool,
+        change: impl Fn(S::State) -> (R, Option<S::State>),
+    ) -> R {
+        if let Some(slot) = self.section(key).slots.get(&key.id()) {
             return slot.update(change);
         }
-        self.add(key, |slot| {
+        let at_rest = |slot: &S| at_rest(slot.load());
+        self.add(now, key, at_rest, |slot| {
             slot.update(|state| {
                 let (result, after) = change(state);
                 ((result, after.is_some()), after)
@@ -169,25 +240,34 @@ impl<S: CopySlot> Store<S> {
 
     /// The same for a key that was charged before: one that is not there is left alone.
     pub fn amend(&self, key: Key, change: impl Fn(S::State) -> Option<S::State>) {
-        self.revisit(key, |slot| slot.update(|state| ((), change(state))));
+        self.look(key, |slot| slot.update(|state| ((), change(state))));
     }
 
     /// The state of a key.
     pub fn load(&self, key: Key) -> S::State {
-        match self.0.slots.get(&key) {
-            Some(slot) => slot.load(),
-            None => self.spare(key).map(S::load).unwrap_or_default(),
-        }
+        self.look(key, S::load).unwrap_or_default()
     }
 
-    /// Drops the keys whose state need not be kept, as [`Store::retain_slots`] does.
+    /// Drops the keys that need not be kept, as [`Store::retain_slots`] does.
     pub fn retain(&self, keep: impl Fn(S::State) -> bool) {
         self.retain_slots(|slot| keep(slot.load()));
     }
-}
 
-fn spare(key: Key) -> usize {
-    key.spare_bits() as usize % OVERFLOW_SLOTS
+    /// A table of the same keys, their states as `convert` says. Nobody is forgotten for lack of room: while both tables
+    /// live, their keys count twice.
+    pub fn converted<T: CopySlot>(&self, convert: impl Fn(S::State) -> T::State) -> Store<T> {
+        let convert = |slot: &S| T::holding(convert(slot.load()));
+        let share = Share::of(self.budget());
+        let overflow = self.0.overflow.converted(&share, convert);
+        let table = Places { sections: sections(), next: AtomicUsize::new(0), overflow, share };
+        for (from, to) in self.0.sections.iter().zip(&table.sections) {
+            for entry in &from.slots {
+                table.share.take_anyway();
+                to.slots.insert(*entry.key(), convert(entry.value()));
+            }
+        }
+        Store(Arc::new(table))
+    }
 }
 
 impl<S: Slot> Clone for Store<S> {
@@ -198,41 +278,7 @@ impl<S: Slot> Clone for Store<S> {
 
 impl<S: Slot> fmt::Debug for Store<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("keys", &self.keys()).field("max_keys", &self.0.max_keys).finish()
-    }
-}
-
-/// Governor's own algorithm runs on the same store. To governor a key without state is `None`, to us it is zero.
-impl StateStore for Store<AtomicU64> {
-    type Key = Key;
-
-    #[inline]
-    fn measure_and_replace<T, F, E>(&self, key: &Key, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        self.update(*key, |state| match measure(NonZeroU64::new(state).map(|state| state.get().into())) {
-            Ok((result, state)) => (Ok(result), Some(state.into())),
-            Err(refusal) => (Err(refusal), None),
-        })
-    }
-}
-
-impl ShrinkableKeyedStateStore<Key> for Store<AtomicU64> {
-    fn retain_recent(&self, drop_below: Nanos) {
-        self.retain(|state| state > drop_below.as_u64());
-    }
-
-    fn shrink_to_fit(&self) {
-        self.0.slots.shrink_to_fit();
-    }
-
-    fn len(&self) -> usize {
-        self.keys()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.keys() == 0
+        f.debug_struct("Store").field("keys", &self.keys()).field("budget", self.budget()).finish()
     }
 }
 
@@ -241,35 +287,40 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::overflow::SPARE_SLOTS;
 
     fn key(number: u64) -> Key {
         crate::Keys::fixed(0).key(&[&number.to_le_bytes()])
     }
 
+    fn store(max_keys: usize) -> Store<AtomicU64> {
+        Store::new(&Budget::new(max_keys))
+    }
+
     fn count(store: &Store<AtomicU64>, number: u64) -> u64 {
-        store.update(key(number), |state| (state + 1, Some(state + 1)))
+        store.update(Nanos::new(0), key(number), |_| false, |state| (state + 1, Some(state + 1)))
     }
 
     #[test]
     fn a_key_counts_for_itself() {
-        let store = Store::new(10);
+        let store = store(10);
         assert_eq!([count(&store, 1), count(&store, 1), count(&store, 2)], [1, 2, 1]);
         assert_eq!(store.keys(), 2);
     }
 
     #[test]
     fn nothing_to_remember_adds_no_key() {
-        let store = Store::<AtomicU64>::new(10);
-        store.update(key(1), |_| ((), None));
+        let store = store(10);
+        store.update(Nanos::new(0), key(1), |_| false, |_| ((), None));
         store.amend(key(1), |_| Some(9));
         assert_eq!((store.keys(), store.load(key(1))), (0, 0));
     }
 
     #[test]
     fn a_full_table_keeps_its_keys_and_newcomers_share() {
-        let store = Store::new(10);
+        let store = store(10);
         (0..10).for_each(|number| assert_eq!(count(&store, number), 1));
-        let newcomers = 10 * OVERFLOW_SLOTS as u64;
+        let newcomers = 10 * SPARE_SLOTS as u64;
         let most = (10..10 + newcomers).map(|number| count(&store, number)).max();
         assert!(most > Some(5), "newcomers share slots");
         (0..10).for_each(|number| assert_eq!(count(&store, number), 2));
@@ -278,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_that_finds_room_later_starts_where_its_spare_slot_stands() {
-        let store = Store::new(1);
+        let store = store(1);
         count(&store, 1);
         assert_eq!([count(&store, 2), count(&store, 2)], [1, 2]);
         store.retain(|_| false);
@@ -287,29 +338,58 @@ mod tests {
     }
 
     #[test]
+    fn newcomers_sweep_section_by_section_once_a_second() {
+        let sections = SECTIONS as u64;
+        let store = store(1);
+        let at = |second: u64, number| {
+            let now = Nanos::new(second * BETWEEN_SWEEPS);
+            store.update(now, key(number), |_| true, |state| (state + 1, Some(state + 1)));
+            store.overflowed()
+        };
+        assert_eq!(at(10, 0), 0);
+        let overflowed = (1..=sections).map(|number| at(10, number)).max().expect("there are sections");
+        assert!(overflowed < sections, "one of them swept the section of the first");
+        assert_eq!(at(10, 1_000), overflowed + 1, "all sections are swept for this second");
+        assert!((1..=sections).any(|number| store.overflowed() == at(11, 1_000 + number)), "and again in the next");
+    }
+
+    #[test]
     fn a_sweep_drops_what_need_not_be_kept() {
-        let store = Store::new(1_000_000);
+        let store = store(1_000_000);
         (0..100_000).for_each(|number| assert_eq!(count(&store, number), 1));
         (0..10).for_each(|number| assert_eq!(count(&store, number), 2));
         store.retain(|state| state > 1);
         assert_eq!(store.keys(), 10);
-        assert!(store.0.slots.capacity() < 10_000, "memory is given back");
+        let capacity: usize = store.0.sections.iter().map(|section| section.slots.capacity()).sum();
+        assert!(capacity < 10_000, "memory is given back");
+    }
+
+    #[test]
+    fn a_converted_table_knows_the_same_keys() {
+        let store = store(2);
+        assert_eq!([1, 1, 2, 3, 3, 3].map(|number| count(&store, number)), [1, 2, 1, 1, 2, 3]);
+        let twice = store.converted::<AtomicU64>(|state| 2 * state);
+        assert_eq!([1, 2, 3].map(|number| twice.load(key(number))), [4, 2, 6]);
+        assert_eq!((twice.keys(), twice.budget().keys()), (2, 4));
+        drop(store);
+        assert_eq!((twice.keys(), twice.budget().keys()), (2, 2));
     }
 
     #[test]
     fn the_bound_holds_between_threads() {
-        let store = Store::new(100);
+        let store = store(100);
+        let len = || store.0.sections.iter().map(|section| section.slots.len()).sum::<usize>();
         thread::scope(|scope| {
             for thread in 0..2 {
-                let store = &store;
+                let (store, len) = (&store, &len);
                 scope.spawn(move || {
                     for number in 0..1_000 {
                         count(store, number + thread * 500);
-                        assert!(store.0.slots.len() <= 100);
+                        assert!(len() <= 100);
                     }
                 });
             }
         });
-        assert_eq!((store.keys(), store.0.slots.len()), (100, 100));
+        assert_eq!((store.keys(), len()), (100, 100));
     }
 }

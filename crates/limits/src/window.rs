@@ -52,6 +52,12 @@ impl Window {
         (u64::BITS - (u64::MAX / self.nanos).leading_zeros()).min(INDEX_BITS)
     }
 
+    /// When the window of a moment ends.
+    pub(crate) fn end(self, now: Nanos) -> Nanos {
+        let now = now.as_u64();
+        Nanos::new(now.saturating_add(self.nanos - now % self.nanos))
+    }
+
     /// Moves counts to the window of `now`.
     ///
     /// Time may seem to go back. A little is normal: a thread reads the clock and another is faster, or the clock is

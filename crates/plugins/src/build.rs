@@ -27,6 +27,7 @@ pub fn build(
     bus: &Arc<sluice_events::Bus>,
     limiters: &Limiters,
 ) -> Result<Vec<Built>, Vec<Problem>> {
+    limiters.tell(bus);
     let mut problems = check_credentials(config);
     let mut built = Vec::new();
     for entry in &config.plugins {

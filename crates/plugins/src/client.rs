@@ -14,6 +14,8 @@ pub struct Consumer {
     pub id: Uuid,
     /// The name.
     pub username: String,
+    /// The id that the user's own systems know.
+    pub custom_id: Option<String>,
     /// The entity that events show.
     pub entity: Arc<Entity>,
     /// The id, the name and the custom id as upstreams see them; a name that no header can hold is left out.
@@ -48,6 +50,7 @@ impl Consumers {
             let consumer = Arc::new(Consumer {
                 id: entry.id,
                 username: entry.username.clone(),
+                custom_id: entry.custom_id.clone(),
                 entity: Arc::new(Entity::new(entry.id.as_u128(), json)),
                 headers: ConsumerHeaders {
                     id: header(&entry.id.to_string()),
@@ -65,6 +68,11 @@ impl Consumers {
     /// The consumer of this id.
     pub fn get(&self, id: Uuid) -> Option<&Arc<Consumer>> {
         self.by_id.get(&id)
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
+        self.by_id.values()
     }
 
     /// The credentials for this plugin.

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use sluice_events::Entity;
+use sluice_limits::Permit;
 use smallvec::SmallVec;
 
 use crate::client::Consumer;
+use crate::limiting::Held;
 
 /// Headers that wait to be written, their names in the case that clients are shown. A limit's few need no allocation.
 pub type ResponseHeaders = SmallVec<[(Bytes, HeaderValue); 6]>;
@@ -39,6 +41,10 @@ pub struct Memory {
     pub credential: Option<Arc<str>>,
     /// What the answer gets, whoever makes it.
     pub response_headers: ResponseHeaders,
+    /// That the request is held open for now. Its place in the queue comes back when this is dropped, however that comes.
+    pub(crate) held: Option<Held>,
+    /// Leave to be in flight, which comes back when this is dropped: so the memory lives as long as the request does.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// The request on its way to the upstream, as far as a plugin may change it.

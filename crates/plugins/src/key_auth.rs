@@ -236,7 +236,7 @@ mod tests {
             None => Ok(bench.memory.consumer.as_ref().map_or("", |consumer| consumer.username.as_str())),
             Some(reply) => match &reply.body {
                 crate::Body::Message(message) => Err(message.as_ref()),
-                crate::Body::Json(_) => Err("JSON"),
+                crate::Body::Json(_) | crate::Body::Typed { .. } => Err("no message"),
             },
         };
         assert_eq!(found, expected, "{options} {target} {headers:?}");

@@ -4,13 +4,16 @@
 
 mod build;
 mod client;
+mod concurrency_limiting;
 mod credentials;
 mod cx;
 mod key_auth;
 mod later;
 mod limiters;
+mod limiting;
 mod number;
 mod plugin;
+mod rate_limiting;
 mod rate_limiting_advanced;
 mod registry;
 mod reply;

@@ -1,6 +1,7 @@
 //! What a plugin is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,9 @@ pub enum Flow {
     Continue,
     /// The request ends here with this answer.
     Respond(Reply),
+    /// The request waits, and then the same plugin is asked again with the same [`Memory`]. Nothing is spent until then;
+    /// who stops waiting because the client is gone drops the memory, and that is all.
+    Hold(Duration),
 }
 
 /// A plugin with its options, ready for requests. Every phase is optional.
@@ -58,6 +62,8 @@ pub trait Configured: Plugin + Sized + 'static {
     const CREDENTIAL: Option<CredentialKind> = None;
     /// Kong's options that are not available yet: refused by name.
     const LATER: &'static [&'static str] = &[];
+    /// Kong's options that can mean nothing here, and why: refused by name.
+    const NEVER: &'static [(&'static str, &'static str)] = &[];
     /// Its options as they stand in the file.
     type Options: DeserializeOwned + JsonSchema;
 
@@ -121,7 +127,9 @@ impl Kind {
             schema: options_schema::<P::Options>,
             build: |cx| {
                 let built = cx.block.read_and_check(|options| P::build(options, cx));
-                built.map(|plugin| Arc::new(plugin) as Arc<dyn Plugin>).map_err(|problems| explain(problems, cx.block, P::LATER))
+                built
+                    .map(|plugin| Arc::new(plugin) as Arc<dyn Plugin>)
+                    .map_err(|problems| explain(problems, cx.block, P::LATER, P::NEVER))
             },
         }
     }

@@ -17,11 +17,19 @@ pub struct Reply {
 }
 
 /// What an answer of our own says.
+#[derive(Clone)]
 pub enum Body {
     /// Kong's error body with this message and the request's id.
     Message(Cow<'static, str>),
     /// These bytes, which are JSON.
     Json(Bytes),
+    /// These bytes, which are of this content type.
+    Typed {
+        /// The content type.
+        content_type: HeaderValue,
+        /// The bytes.
+        bytes: Bytes,
+    },
 }
 
 impl Reply {

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice_config::{Environment, Source, read};
-use sluice_events::{Bus, Entity};
+use sluice_events::{Bus, Entity, Occurrence};
 use sluice_limits::{ManualClock, SharedClock};
 
 use crate::{Consumers, Cx, Flow, Limiters, Memory, Plugin, Reply, build};
@@ -16,6 +16,8 @@ pub(crate) struct Bench {
     pub clock: ManualClock,
     pub bus: Arc<Bus>,
     pub memory: Memory,
+    pub limiters: Arc<Limiters>,
+    consumers: Consumers,
     plugin: Arc<dyn Plugin>,
     service: Arc<Entity>,
     route: Arc<Entity>,
@@ -31,45 +33,107 @@ impl Environment for NoEnvironment {
     }
 }
 
-/// Builds all plugins of the text.
+/// Builds all plugins of the text; the first of them.
 pub(crate) fn built(text: &str, clock: &ManualClock, bus: &Arc<Bus>) -> Result<Arc<dyn Plugin>, Vec<String>> {
+    let limiters = Limiters::new(SharedClock::new(clock.clone()));
+    all_built(text, bus, &limiters).map(|(mut all, _)| all.remove(0))
+}
+
+type World = (Vec<Arc<dyn Plugin>>, Consumers);
+
+/// Builds all plugins of the text.
+fn all_built(text: &str, bus: &Arc<Bus>, limiters: &Limiters) -> Result<World, Vec<String>> {
     let draft = read(Source::new("t", text), &NoEnvironment);
     assert_eq!(draft.problems, []);
-    let limiters = Limiters::new(SharedClock::new(clock.clone()));
-    let built = build(&draft.config, &Consumers::new(&draft.config), bus, &limiters);
-    built
-        .map(|mut all| all.remove(0).plugin)
-        .map_err(|problems| problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect())
+    let consumers = Consumers::new(&draft.config);
+    match build(&draft.config, &consumers, bus, limiters) {
+        Ok(all) => Ok((all.into_iter().map(|one| one.plugin).collect(), consumers)),
+        Err(problems) => Err(problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()),
+    }
+}
+
+/// Checks what is wrong with the options of a plugin: each problem in turn holds the words that are expected of it.
+pub(crate) fn check_problems(text: &str, expected: &[&str]) {
+    let problems = built(text, &ManualClock::default(), &Arc::default()).err().unwrap_or_default();
+    assert_eq!(problems.len(), expected.len(), "{text}: {problems:?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.contains(expected), "{problem} is not about {expected}");
+    }
 }
 
 impl Bench {
     /// The first plugin of the text, at ten seconds past a full hour.
     pub fn new(text: &str) -> Self {
+        Self::all(text).remove(0)
+    }
+
+    /// A bench for each plugin of the text; they share the clock, the events and the limiters.
+    pub fn all(text: &str) -> Vec<Self> {
         let clock = ManualClock::at(std::time::Duration::from_secs(1_700_000_000 / 3_600 * 3_600 + 10));
         let bus: Arc<Bus> = Arc::default();
         bus.set_wanted(|_| true);
-        let plugin = built(text, &clock, &bus).expect("a sound configuration");
+        let limiters = Arc::new(Limiters::new(SharedClock::new(clock.clone())));
         let entity = |id| Arc::new(Entity::new(id, json!({ "name": "demo" })));
-        Self { clock, bus, memory: Memory::default(), plugin, service: entity(1), route: entity(2) }
+        let (plugins, _) = all_built(text, &bus, &limiters).expect("a sound configuration");
+        let one = |plugin| Self {
+            clock: clock.clone(),
+            bus: bus.clone(),
+            memory: Memory::default(),
+            limiters: limiters.clone(),
+            consumers: all_built(text, &bus, &limiters).expect("it was built before").1,
+            plugin,
+            service: entity(1),
+            route: entity(2),
+        };
+        plugins.into_iter().map(one).collect()
+    }
+
+    /// From now on this consumer asks, with a credential of this id.
+    pub fn identify(&mut self, username: &str, credential: &str) {
+        self.memory.consumer = self.consumers.iter().find(|consumer| consumer.username == username).cloned();
+        self.memory.credential = Some(credential.into());
+    }
+
+    /// From now on this route is asked.
+    pub fn go_to(&mut self, route: u128) {
+        self.route = Arc::new(Entity::new(route, json!({ "name": "demo" })));
     }
 
     /// Asks the plugin about a GET; an answer instead of going on is returned.
     pub fn ask(&mut self, target: &str, headers: &[(&str, &str)], ip: &str) -> Option<Reply> {
-        let request = request(target, headers);
-        let client_ip: IpAddr = ip.parse().expect("an address");
-        self.memory.response_headers.clear();
-        let mut cx = Cx {
-            request: &request,
-            path: request.uri.path(),
-            client_ip,
-            route: &self.route,
-            service: Some(&self.service),
-            memory: &mut self.memory,
-        };
-        match self.plugin.on_request(&mut cx) {
+        match self.flow(target, headers, ip) {
             Flow::Continue => None,
             Flow::Respond(reply) => Some(reply),
+            Flow::Hold(wait) => panic!("the request is held for {wait:?}"),
         }
+    }
+
+    /// Asks the plugin about a GET with the bench's own memory.
+    pub fn flow(&mut self, target: &str, headers: &[(&str, &str)], ip: &str) -> Flow {
+        let mut memory = std::mem::take(&mut self.memory);
+        memory.response_headers.clear();
+        let flow = self.put(&mut memory, &request(target, headers), ip);
+        self.memory = memory;
+        flow
+    }
+
+    /// Asks the plugin about one of several requests at a time: each has a memory of its own.
+    pub fn ask_with(&self, memory: &mut Memory) -> Flow {
+        self.put(memory, &request("/", &[]), "192.0.2.1")
+    }
+
+    fn put(&self, memory: &mut Memory, request: &Parts, ip: &str) -> Flow {
+        let client_ip: IpAddr = ip.parse().expect("an address");
+        let (route, service) = (&self.route, Some(&self.service));
+        self.plugin.on_request(&mut Cx { request, path: request.uri.path(), client_ip, route, service, memory })
+    }
+
+    /// The events since the last look: the kind, and the data.
+    pub fn events(&self) -> Vec<(String, Value)> {
+        let mut occurrences = Vec::new();
+        self.bus.try_collect(&mut occurrences);
+        let told = |o: &Occurrence| (format!("{}/{}", o.event.kind().source, o.event.kind().name), o.event.data());
+        occurrences.iter().map(told).collect()
     }
 
     /// A header that the plugin left for the answer.

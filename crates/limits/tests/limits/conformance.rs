@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use sluice_limits::{ALGORITHMS, Algorithm, Limiter, MAX_LIMIT, MAX_WINDOW, ManualClock, Quota, algorithm};
+use sluice_limits::{ALGORITHMS, Algorithm, Budget, Limiter, MAX_LIMIT, MAX_WINDOW, ManualClock, Quota, SharedClock, algorithm};
 
 use super::{MINUTE, SECOND, client, limiter};
 
@@ -31,7 +31,7 @@ fn algorithms_are_found_by_name() {
 fn a_quota_that_makes_no_sense_builds_nothing() {
     for algorithm in ALGORITHMS {
         for (limit, makes_sense) in [(0, false), (1, true), (algorithm.max_limit, true), (algorithm.max_limit + 1, false)] {
-            let built = (algorithm.build)(&Quota::new(limit, SECOND), sluice_limits::SharedClock::unix());
+            let built = (algorithm.build)(&Quota::new(limit, SECOND), SharedClock::unix(), &Budget::default());
             assert_eq!(built.is_ok(), makes_sense, "{} {limit}", algorithm.name);
         }
     }

@@ -1,23 +1,31 @@
 //! Tests of the limiters from outside: one suite over every algorithm, references, races, floods.
 
-mod allocations;
+mod accuracy;
 mod bounded;
 mod bounds;
 mod conformance;
+mod looks;
 mod races;
+mod rebuilt;
 mod reference;
+mod replay;
 
 use std::{sync::Arc, time::Duration};
 
-use sluice_limits::{Algorithm, Key, Keys, Limiter, ManualClock, Quota, SharedClock};
+use sluice_limits::{Algorithm, Budget, Key, Keys, Limiter, ManualClock, Quota, SharedClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A limiter and the clock that it reads, which stands at a window's start.
 fn limiter(algorithm: &Algorithm, quota: &Quota) -> (Arc<dyn Limiter>, ManualClock) {
+    limiter_within(&Budget::default(), algorithm, quota)
+}
+
+/// The same with room for so many keys.
+fn limiter_within(budget: &Budget, algorithm: &Algorithm, quota: &Quota) -> (Arc<dyn Limiter>, ManualClock) {
     let clock = ManualClock::at(Duration::from_secs(1_800_000_000));
-    let limiter = (algorithm.build)(quota, SharedClock::new(clock.clone())).expect("a sound quota");
+    let limiter = (algorithm.build)(quota, SharedClock::new(clock.clone()), budget).expect("a sound quota");
     (limiter, clock)
 }
 

@@ -36,6 +36,14 @@ fn every_algorithm_admits_exactly_the_limit() {
 }
 
 #[test]
+fn of_all_requests_that_race_one_crosses_a_threshold() {
+    for algorithm in ALGORITHMS {
+        let (limiter, _) = limiter(algorithm, &Quota::new(10_000, MINUTE));
+        assert_eq!(admitted(10_000, || limiter.check(client(1), 1).crossed(8_000)), 1, "{}", algorithm.name);
+    }
+}
+
+#[test]
 fn sliding_admits_exactly_what_the_formula_leaves() {
     for charge_rejected in [false, true] {
         let (limiter, clock) = limiter(sliding(), &Quota { charge_rejected, ..Quota::new(10_000, MINUTE) });

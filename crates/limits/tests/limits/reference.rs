@@ -11,14 +11,14 @@ use super::{client, exact, fixed, gcra, limiter, sliding};
 
 /// Counts of every window there ever was, and every charge.
 #[derive(Default)]
-struct Oracle {
+pub(crate) struct Oracle {
     counts: HashMap<u128, u128>,
     log: Vec<(Duration, u64)>,
 }
 
 impl Oracle {
     /// `current + previous * (window - now % window) / window > limit`, both sides times `window`.
-    fn sliding(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
+    pub(crate) fn sliding(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
         let (window, now) = (quota.window.as_nanos(), now.as_nanos());
         let number = now / window;
         let weight = window - now % window;
@@ -32,7 +32,7 @@ impl Oracle {
     }
 
     /// `current > limit`.
-    fn fixed(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
+    pub(crate) fn fixed(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
         let current = self.counts.entry(now.as_nanos() / quota.window.as_nanos()).or_default();
         let denied = *current + u128::from(cost) > u128::from(quota.limit);
         if !denied {
@@ -42,7 +42,7 @@ impl Oracle {
     }
 
     /// What was charged since a window ago, and the cost, against the limit.
-    fn exact(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
+    pub(crate) fn exact(&mut self, quota: &Quota, now: Duration, cost: u32) -> bool {
         let denied = cost > 0 && self.spent(quota, now) + u64::from(cost) > quota.limit;
         if cost > 0 && (!denied || quota.charge_rejected) {
             self.log.push((now, u64::from(cost)));
@@ -69,7 +69,7 @@ impl Oracle {
         let retry_after = if admitted { Duration::ZERO } else { fitting.expect("a cost of the limit fits at last") - now };
         let reset = if admitted { first.map_or(Duration::ZERO, |first| first - now) } else { retry_after };
         let remaining = quota.limit - self.spent(quota, now);
-        Decision { admitted, limit: quota.limit, remaining, rate, reset, retry_after }
+        Decision { admitted, cost, limit: quota.limit, remaining, rate, reset, retry_after }
     }
 }
 
@@ -86,7 +86,7 @@ enum Cost {
 
 /// How the clock moves.
 #[derive(Clone, Debug)]
-enum Pause {
+pub(crate) enum Pause {
     None,
     Nanos(u64),
     Part(f64),
@@ -95,7 +95,7 @@ enum Pause {
     Windows(u32),
 }
 
-fn pause() -> impl Strategy<Value = Pause> {
+pub(crate) fn pause() -> impl Strategy<Value = Pause> {
     prop_oneof![
         5 => Just(Pause::None),
         2 => (0..10_000_u64).prop_map(Pause::Nanos),
@@ -106,7 +106,7 @@ fn pause() -> impl Strategy<Value = Pause> {
     ]
 }
 
-fn after(now: Duration, window: Duration, pause: &Pause) -> Duration {
+pub(crate) fn after(now: Duration, window: Duration, pause: &Pause) -> Duration {
     let left = Duration::from_nanos((window.as_nanos() - now.as_nanos() % window.as_nanos()) as u64);
     now + match pause {
         Pause::None => Duration::ZERO,
@@ -137,7 +137,7 @@ fn quotas(max_limit: u64) -> impl Strategy<Value = (Quota, Vec<Step>)> {
     })
 }
 
-type Formula = fn(&mut Oracle, &Quota, Duration, u32) -> bool;
+pub(crate) type Formula = fn(&mut Oracle, &Quota, Duration, u32) -> bool;
 
 fn check(algorithm: &Algorithm, formula: Formula, quota: &Quota, steps: &[Step]) {
     let (limiter, clock) = limiter(algorithm, quota);

@@ -1,12 +1,14 @@
 //! What the plugin decides, on a clock that the tests move.
 
+mod identity;
+mod own;
+mod throttling;
+
 use std::time::Duration;
 
 use http::StatusCode;
-use sluice_events::{Bus, Occurrence};
-use sluice_limits::ManualClock;
 
-use crate::testing::{Bench, built};
+use crate::testing::{Bench, check_problems};
 
 fn bench(options: &str) -> Bench {
     Bench::new(&format!("[plugins.rate-limiting-advanced]\n{options}"))
@@ -63,52 +65,18 @@ fn with_a_penalty_a_client_that_goes_on_never_gets_in() {
 }
 
 #[test]
-fn one_client_is_one_key_however_his_address_is_written() {
-    let mut bench = bench("limit = [1]\nwindow_size = [60]\nidentifier = \"ip\"");
-    let mut check = |ip: &str, admitted| assert_eq!(bench.ask("/", &[], ip).is_none(), admitted, "{ip}");
-    check("192.0.2.1", true);
-    check("::ffff:192.0.2.1", false);
-    check("192.0.2.2", true);
-    check("2001:db8::1", true);
-    check("2001:db8::ffff:2", false);
-    check("2001:db8:0:1::1", true);
-}
-
-#[test]
-fn what_identifies_a_client_falls_back_to_his_address() {
-    let options = "limit = [1]\nwindow_size = [60]\n";
-    for identifier in ["consumer", "header", "path"] {
-        let mut bench = bench(&format!("{options}identifier = \"{identifier}\"\nheader_name = \"X-Tenant\"\npath = \"/one\""));
-        assert!(bench.ask("/two", &[], "192.0.2.1").is_none());
-        assert!(bench.ask("/three", &[], "192.0.2.1").is_some(), "{identifier}");
-        assert!(bench.ask("/three", &[], "192.0.2.2").is_none(), "{identifier}");
-    }
-    let mut service = bench(&format!("{options}identifier = \"service\""));
-    assert!(service.ask("/", &[], "192.0.2.1").is_none());
-    assert!(service.ask("/", &[], "192.0.2.2").is_some());
-}
-
-#[test]
-fn a_header_cannot_pose_as_an_address() {
-    let mut bench = bench("limit = [1]\nwindow_size = [60]\nidentifier = \"header\"\nheader_name = \"X-Tenant\"");
-    let bytes = String::from_utf8(vec![97, 98, 99, 100]).expect("text");
-    assert!(bench.ask("/", &[("X-Tenant", &bytes)], "192.0.2.1").is_none());
-    assert!(bench.ask("/", &[], "97.98.99.100").is_none());
-}
-
-#[test]
 fn every_refusal_is_an_event() {
     let mut bench = bench("limit = [1]\nwindow_size = [60]");
     for _ in 0..4 {
         bench.ask("/", &[], "192.0.2.1");
     }
-    let mut events: Vec<Occurrence> = Vec::new();
-    bench.bus.try_collect(&mut events);
-    assert_eq!(events.iter().map(|event| event.count).sum::<u64>(), 3);
-    let data = events[0].event.data();
+    let events = bench.events();
+    assert_eq!(events.len(), 3);
+    let (kind, data) = &events[0];
+    assert_eq!(kind, "rate-limiting-advanced/rate-limit-exceeded");
     assert_eq!(data["ip"], "192.0.2.1");
     assert_eq!((data["rate"].as_u64(), data["limit"].as_u64(), data["window"].as_str()), (Some(2), Some(1), Some("minute")));
-    assert_eq!(data["consumer"], serde_json::json!({}));
+    assert_eq!((&data["consumer"], data.get("shadow")), (&serde_json::json!({}), None));
 }
 
 #[test]
@@ -123,27 +91,76 @@ fn jitter_is_added_to_retry_after_only() {
 
 #[test]
 fn options_that_make_no_sense_are_refused_by_name() {
-    let check = |options: &str, expected: &[&str]| {
-        let text = format!("[plugins.rate-limiting-advanced]\n{options}");
-        let problems = built(&text, &ManualClock::default(), &Bus::default().into()).err().unwrap_or_default();
-        assert_eq!(problems.len(), expected.len(), "{problems:?}");
-        for (problem, expected) in problems.iter().zip(expected) {
-            assert!(problem.contains(expected), "{problem} is not about {expected}");
-        }
-    };
-    check("limit = [1]\nwindow_size = [60]", &[]);
+    let check =
+        |options: &str, expected: &[&str]| check_problems(&format!("[plugins.rate-limiting-advanced]\n{options}"), expected);
+    let with = |option: &str, expected: &[&str]| check(&format!("limit = [10]\nwindow_size = [60]\n{option}"), expected);
+    with("", &[]);
     check("limit = [0]\nwindow_size = [60]", &["limit[0]"]);
     check("limit = [1]\nwindow_size = [0]", &["window_size[0]"]);
     check("limit = []\nwindow_size = []", &["limit"]);
     check("limit = [1]\nwindow_size = [1, 2]", &["same number of windows and limits"]);
-    check("limit = [1]\nwindow_size = [1]\nidentifier = \"header\"", &["header_name"]);
-    check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"", &["path"]);
     check("limit = [10001]\nwindow_size = [60]\nwindow_type = \"exact\"", &["limit[0]: with `exact` a limit is at most 10000"]);
     check("limit = [5, 9]\nwindow_size = [60, 60]", &["window_size[1]"]);
-    check("limit = [1]\nwindow_size = [1]\nidentifier = \"path\"\npath = \"/a/../b\"", &["path"]);
-    check("limit = [1]\nwindow_size = [1]\nburst = 2", &["burst"]);
-    check("limit = [1]\nwindow_size = [1]\nerror_code = 99", &["error_code"]);
-    check("limit = [1]\nwindow_size = [1]\nthrottling = { enabled = true }", &["throttling"]);
-    check("limit = [1]\nwindow_size = [1]\nwindow_type = \"leaky\"", &["window_type"]);
     check("limit = [-1, \"x\"]\nwindow_size = [1.5]", &["limit[0]", "limit[1]", "window_size[0]"]);
+    with("burst = 2", &["burst"]);
+    with("window_type = \"gcra\"\ndisable_penalty = false", &["disable_penalty: with `window_type = \"gcra\"`"]);
+    with("window_type = \"fixed\"\ndisable_penalty = false", &[]);
+    with("error_code = 99", &["error_code"]);
+    with("window_type = \"leaky\"", &["window_type"]);
+    with("identifier = \"header\"", &["required field missing: header_name"]);
+    with("identifier = \"path\"", &["required field missing: path"]);
+    with("identifier = \"path\"\npath = \"/a/../b\"", &["path"]);
+    with("identifier = \"header\"\nheader_name = \"a b\"", &["header_name: `a b` is no header name"]);
+    with("identifier = \"group\"", &["identifier: unknown value \"group\""]);
+    with("header_name = \"X-Tenant\"", &["header_name: `header_name` has no effect: nothing is counted by header"]);
+    with("path = \"/one\"", &["path: `path` has no effect: nothing is counted by path"]);
+    with("identifier = \"ip\"\ncounter_key = \"consumer.username\"", &["counter_key: `counter_key` has no effect"]);
+    with("counter_key = \"consumer.name\"", &["counter_key: unknown value"]);
+    with("compound_identifier = []", &["compound_identifier: needs at least one"]);
+    with("compound_identifier = [\"ip\", \"route\", \"ip\"]", &["compound_identifier[2]: \"ip\" stands in the list already"]);
+    with("compound_identifier = [\"ip\", \"header\"]", &["required field missing: header_name"]);
+    with("ipv6_prefix = 0", &["ipv6_prefix: must be between 1 and 128, not 0"]);
+    with("ipv6_prefix = 129", &["ipv6_prefix: must be between 1 and 128, not 129"]);
+    with("namespace = \"\"", &["namespace: must not be empty"]);
+    with("strategy = \"local\"\nsync_rate = -1", &[]);
+    with("strategy = \"local\"\nsync_rate = -1.0", &[]);
+    with("strategy = \"redis\"", &["strategy: counting in Redis is not available yet"]);
+    with("strategy = \"cluster\"", &["strategy: there is no database here"]);
+    with("sync_rate = 0.5", &["sync_rate: sync_rate can only be used with the redis strategy"]);
+    with("redis = { host = \"localhost\" }", &["redis: `redis` is an option of Kong that is not available yet"]);
+    with(
+        "dictionary_name = \"a\"",
+        &["dictionary_name: `dictionary_name` is an option of Kong without a meaning here: counts are"],
+    );
+    with(
+        "lock_dictionary_name = \"a\"",
+        &["lock_dictionary_name: `lock_dictionary_name` is an option of Kong without a meaning"],
+    );
+    with("consumer_groups = []", &["consumer_groups: `consumer_groups` is an option of Kong that is not available yet"]);
+    with("warn_at = 0", &["warn_at: must be above 0 and at most 1, not 0"]);
+    with("warn_at = 80", &["warn_at: must be above 0 and at most 1, not 80; 0.8"]);
+    with("exempt = { ips = [\"10.0.0.0/8\", \"10.0.0.0/33\"] }", &["exempt.ips[1]: `10.0.0.0/33` is neither an address"]);
+    with("exempt = { consumers = [\"Ann\"] }", &["exempt.consumers[0]: there is no consumer \"Ann\""]);
+    with("exempt = { ip = [\"10.0.0.0/8\"] }", &["exempt.ip: unknown key"]);
+    with("cost = 0", &["cost: must be at least 1"]);
+    with("cost = -1", &["cost: must be between 1 and"]);
+    with("cost = 11", &["cost: a request of cost 11 never fits into a limit of 10"]);
+    with("cost = \"X-Cost\"", &["cost: invalid type: a string, expected a whole number, or a table"]);
+    with("cost = { header = \"X-Cost\" }", &["cost: required field missing: max"]);
+    with("cost = { header = \"X Cost\", max = 5 }", &["cost.header: `X Cost` is no header name"]);
+    with("cost = { header = \"X-Cost\", max = 11 }", &["cost.max: a request of cost 11 never fits"]);
+    with("cost = { header = \"X-Cost\", max = 5, default = 6 }", &["cost.default: must not be above `max`, which is 5"]);
+    with("cost = { header = \"X-Cost\", max = 5, default = 0 }", &["cost.default: must be at least 1"]);
+    with("window_type = \"gcra\"\nburst = 5\ncost = 6", &["cost: a request of cost 6 never fits into a limit of 5"]);
+    with(
+        "standard_headers = true\nhide_client_headers = true",
+        &["standard_headers: `hide_client_headers` hides what this shows"],
+    );
+    with("throttling = { interval = 0 }", &["throttling.interval: must be between 1 and 1000000, not 0"]);
+    with("throttling = { retries = 1 }", &["throttling.retries: unknown key"]);
+    with(
+        "throttling = { enabled = true }\ndisable_penalty = false",
+        &["disable_penalty: a request that is held would be counted"],
+    );
+    with("throttling = { enabled = true }\nshadow = true", &["throttling.enabled: nothing is held where nothing is refused"]);
 }

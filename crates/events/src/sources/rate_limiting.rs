@@ -1,0 +1,11 @@
+//! Source `rate-limiting`: what the plugin of this name tells; Kong's tells nothing.
+
+use super::rate_limit::events;
+use crate::event::EventKind;
+use crate::registry::Source;
+
+/// The source.
+pub const SOURCE: Source = Source { name: NAME, events: EVENTS };
+
+pub(super) const NAME: &str = "rate-limiting";
+const EVENTS: &[EventKind] = &events(NAME);

@@ -1,0 +1,97 @@
+//! The events of a limit on rates: whom it refuses, whom it warns, who is admitted again.
+
+use std::sync::Arc;
+
+use sluice_events::{Emitter, RateLimitExceeded, RateLimitRecovered, RateLimitWarning, Window};
+use sluice_limits::{Decision, Key, Keys, Nanos, Policy, Verdict, Watch};
+
+use super::client_key::ClientKey;
+use super::warn_at::WarnAt;
+use crate::cx::Cx;
+use crate::plugin::BuildCx;
+
+/// Raises the events of one limit.
+pub(crate) struct Told {
+    exceeded: Emitter<RateLimitExceeded>,
+    warning: Emitter<RateLimitWarning>,
+    recovered: Emitter<RateLimitRecovered>,
+    windows: Vec<Window>,
+    warn_at: Option<WarnAt>,
+    shadow: bool,
+    watch: Arc<Watch>,
+    keys: Keys,
+}
+
+/// A request that was counted.
+pub(crate) struct Counted<'a> {
+    pub key: Key,
+    pub now: Nanos,
+    pub policy: &'a Policy,
+    pub verdict: &'a Verdict<'a>,
+    pub client: &'a ClientKey,
+}
+
+impl Told {
+    /// The events of this source. Who is limited is remembered over reloads.
+    pub fn new(cx: &BuildCx<'_>, source: &str, windows: &[Window], warn_at: Option<WarnAt>, shadow: bool) -> Self {
+        Self {
+            exceeded: cx.bus.emitter_of(source),
+            warning: cx.bus.emitter_of(source),
+            recovered: cx.bus.emitter_of(source),
+            windows: windows.to_vec(),
+            warn_at,
+            shadow,
+            watch: cx.limiters.watch(&cx.block.path().to_string()),
+            keys: cx.limiters.keys().clone(),
+        }
+    }
+
+    /// Tells what became of a request. Every refusal is an event; that a client comes near a limit is one for each
+    /// window, and that it is admitted again is one after its refusals.
+    pub fn tell(&self, counted: &Counted<'_>, cx: &Cx<'_>) {
+        let Counted { key, now, verdict, client, .. } = *counted;
+        if let Some(index) = verdict.refused_by {
+            let decision = &verdict.decisions[index];
+            self.watch.refused(key, now, now + decision.retry_after, || client.name(cx));
+            self.exceeded.emit(|| self.data(index, decision, cx));
+            return;
+        }
+        if self.watch.admitted(key) {
+            let tightest = (0..verdict.decisions.len()).min_by_key(|index| verdict.decisions[*index].remaining).unwrap_or(0);
+            self.recovered.emit(|| RateLimitRecovered(self.data(tightest, &verdict.decisions[tightest], cx)));
+        }
+        if let Some(warn_at) = self.warn_at {
+            self.warn(warn_at, counted, cx);
+        }
+    }
+
+    fn warn(&self, warn_at: WarnAt, counted: &Counted<'_>, cx: &Cx<'_>) {
+        for (index, decision) in counted.verdict.decisions.iter().enumerate() {
+            if decision.crossed(warn_at.rate(decision.limit)) && self.first_in_window(index, counted, cx) {
+                self.warning.emit(|| RateLimitWarning(self.data(index, decision, cx)));
+            }
+        }
+    }
+
+    /// A rate that falls and rises again crosses the mark more than once; the first time in a window counts.
+    fn first_in_window(&self, index: usize, counted: &Counted<'_>, cx: &Cx<'_>) -> bool {
+        let window = self.windows[index];
+        // Every window of a client is warned of by itself, so each has a key of its own.
+        let key = self.keys.key(&[b"warned", &u128::from(counted.key).to_le_bytes(), &window.0.to_le_bytes()]);
+        let until = counted.policy.windows()[index].window_end(counted.now);
+        self.watch.warned(key, counted.now, until, || counted.client.name(cx))
+    }
+
+    fn data(&self, window: usize, decision: &Decision, cx: &Cx<'_>) -> RateLimitExceeded {
+        RateLimitExceeded {
+            consumer: cx.memory.consumer.as_ref().map(|consumer| consumer.entity.clone()),
+            ip: cx.client_ip,
+            service: cx.service.cloned(),
+            route: Some(cx.route.clone()),
+            rate: decision.rate,
+            limit: decision.limit,
+            window: self.windows[window],
+            shadow: self.shadow,
+        }
+    }
+}
