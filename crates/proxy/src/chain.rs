@@ -43,15 +43,21 @@ impl Chain {
         self.steps.is_empty()
     }
 
-    /// Asks one after the other until one has an answer.
-    pub fn on_request(&self, consumers: &OfConsumers, cx: &mut Cx<'_>) -> Flow {
-        let mut merged = Merged::default();
-        while let Some(step) = merged.next(self, own(consumers, cx.memory), |phases| phases.request) {
-            if let Flow::Respond(reply) = step.plugin.on_request(cx) {
-                return Flow::Respond(reply);
+    /// Asks one after the other until one has an answer. Whoever held the request is asked first.
+    pub fn on_request(&self, consumers: &OfConsumers, cx: &mut Cx<'_>, progress: &mut Progress) -> Flow {
+        loop {
+            let held = progress.held.take();
+            let next = || progress.merged.next(self, own(consumers, cx.memory), |phases| phases.request);
+            let Some(step) = held.as_ref().or_else(next) else { return Flow::Continue };
+            match step.plugin.on_request(cx) {
+                Flow::Continue => {}
+                Flow::Respond(reply) => return Flow::Respond(reply),
+                Flow::Hold(time) => {
+                    progress.held = Some(step.clone());
+                    return Flow::Hold(time);
+                }
             }
         }
-        Flow::Continue
     }
 
     pub fn on_upstream_request(&self, consumers: &OfConsumers, memory: &Memory, request: &mut dyn UpstreamRequest) {
@@ -68,6 +74,14 @@ fn own<'a>(consumers: &'a OfConsumers, memory: &Memory) -> &'a [Step] {
     }
     let consumer = memory.consumer.as_ref();
     consumer.and_then(|consumer| consumers.get(&consumer.id)).map_or(&[], |chain| &chain.steps)
+}
+
+/// How far a request came.
+#[derive(Default)]
+pub(crate) struct Progress {
+    merged: Merged,
+    /// The plugin that holds it.
+    held: Option<Step>,
 }
 
 /// Two sorted lists read as one. The second may appear on the way; where both have a plugin, the second's counts.

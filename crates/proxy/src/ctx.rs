@@ -44,6 +44,11 @@ impl Ctx {
     pub(crate) fn log(&self, error: &pingora_core::Error, status: u16) {
         let route = self.route.map(|at| self.snapshot.routes[at].name.as_str());
         let service = self.service().map(|service| service.name.as_str());
+        // That clients go is ordinary.
+        if *error.esource() == pingora_core::ErrorSource::Downstream {
+            tracing::debug!(request_id = self.id.as_str(), client = %self.client_ip, status, %error, "a client is gone");
+            return;
+        }
         tracing::warn!(request_id = self.id.as_str(), route, service, client = %self.client_ip, status, %error, "a request failed");
     }
 }

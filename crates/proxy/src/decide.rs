@@ -1,12 +1,17 @@
 //! What becomes of a request: its route is found, the plugins are asked, and what the upstream will see is prepared.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HOST, HeaderValue};
 use sluice_plugins::{Cx, Flow, Reply};
 
+use crate::chain::Progress;
 use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::framing;
@@ -14,6 +19,12 @@ use crate::normalise::normalise;
 use crate::router::Target;
 use crate::target::upstream_path;
 use crate::visit::Visit;
+
+/// nginx's status of a client that did not wait; nobody sees it but the log.
+const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
 
 /// A request that has a route.
 pub(crate) struct Routed<'a> {
@@ -38,7 +49,7 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
 }
 
 /// Asks the plugins of the route, and prepares what the upstream will see; or says what to answer instead.
-pub(crate) fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Routed<'_>) -> Result<(), Reply> {
+pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Routed<'_>) -> Result<(), Reply> {
     let Ctx { snapshot, client_ip, memory, route: Some(at), .. } = ctx else { return Ok(()) };
     let request = visit.request;
     let route = &snapshot.routes[*at];
@@ -46,8 +57,13 @@ pub(crate) fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Ro
     if snapshot.has_plugins(route) {
         let service = service.map(|service| &service.entity);
         let mut cx = Cx { request, path, client_ip: *client_ip, route: &route.entity, service, memory };
-        if let Flow::Respond(reply) = route.chain.on_request(&snapshot.consumers, &mut cx) {
-            return Err(reply);
+        let mut progress = Progress::default();
+        loop {
+            match route.chain.on_request(&snapshot.consumers, &mut cx, &mut progress) {
+                Flow::Continue => break,
+                Flow::Respond(reply) => return Err(reply),
+                Flow::Hold(time) => hold(visit, time).await?,
+            }
         }
     }
     let Some(service) = service else {
@@ -63,6 +79,18 @@ pub(crate) fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Ro
     }
     ctx.target = Bytes::from(upstream);
     Ok(())
+}
+
+/// Lets a request wait, as long as its client does.
+async fn hold(visit: &Visit<'_>, time: Duration) -> Result<(), Reply> {
+    let mut over = pin!(tokio::time::sleep(time));
+    let gone =
+        |cx: &mut Context<'_>| visit.connection.poll_gone(cx).map(|()| Err(Reply::error(CLIENT_GONE, "Client closed request")));
+    poll_fn(|cx| match gone(cx) {
+        Poll::Pending => over.as_mut().poll(cx).map(|()| Ok(())),
+        gone => gone,
+    })
+    .await
 }
 
 /// The host that a request is for, in lower case and without its port.

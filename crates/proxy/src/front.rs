@@ -70,7 +70,10 @@ impl Front {
             ctx.under_way.undo();
             return Served::Refused;
         }
-        let decided = routed.and_then(|routed| decide::ask(&visit, &mut ctx, &routed));
+        let decided = match routed {
+            Ok(routed) => decide::ask(&visit, &mut ctx, &routed).await,
+            Err(reply) => Err(reply),
+        };
         let answered = match decided {
             Ok(()) => exchange(&mut visit, &mut ctx).await,
             Err(reply) => reply::write(&visit, &mut ctx, reply).await,

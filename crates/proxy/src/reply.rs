@@ -10,16 +10,17 @@ use crate::answer::{Lines, SERVER};
 use crate::ctx::Ctx;
 use crate::visit::Visit;
 
-const JSON: &[u8] = b"application/json; charset=utf-8";
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// Writes the answer, with what plugins left for it.
 pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Result<()> {
-    let body = match reply.body {
-        Body::Json(body) => body,
-        Body::Message(message) => error_body(&message, ctx),
+    let (content_type, body) = match reply.body {
+        Body::Json(body) => (JSON, body),
+        Body::Message(message) => (JSON, error_body(&message, ctx)),
+        Body::Typed { content_type, bytes } => (content_type, bytes),
     };
     let mut lines = Lines::begin(reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default().as_bytes());
-    lines.line(b"Content-Type", JSON);
+    lines.line(b"Content-Type", content_type.as_bytes());
     lines.number_line(b"Content-Length", body.len() as u64);
     let left = std::mem::take(&mut ctx.memory.response_headers);
     left.iter().chain(&reply.headers).for_each(|(name, value)| lines.line(name, value.as_bytes()));

@@ -92,7 +92,10 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(Some(KEEPALIVE_SECONDS));
         }
         let visit = Visit::of(session)?;
-        let decided = decide::route(&visit, ctx).and_then(|routed| decide::ask(&visit, ctx, &routed));
+        let decided = match decide::route(&visit, ctx) {
+            Ok(routed) => decide::ask(&visit, ctx, &routed).await,
+            Err(reply) => Err(reply),
+        };
         let Err(reply) = decided else { return Ok(false) };
         session.set_total_drain_timeout(Some(DRAIN));
         Self::reply(session, ctx, reply).await?;
