@@ -78,6 +78,7 @@ impl Control {
     pub fn new(file: &Path, text: String, prepared: Prepared, parts: Parts) -> Arc<Self> {
         let applied_at = now();
         parts.engine.replace(prepared.hooks);
+        parts.limiters.budget().resize(prepared.config.limits.max_keys);
         let control = Self {
             file: file.to_owned(),
             config: ArcSwap::from_pointee(prepared.config),
@@ -147,6 +148,7 @@ impl Control {
         }
         // Hooks first: what the new snapshot raises has somebody who wants it.
         self.engine.replace(prepared.hooks);
+        self.limiters.budget().resize(prepared.config.limits.max_keys);
         self.live.store(Arc::new(prepared.snapshot));
         self.config.store(Arc::new(prepared.config));
         let version = self.status.load().version + 1;

@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::block::Block;
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::document::Document;
-use crate::entities::{Admin, Config, PluginEntry, Scope, Server};
-use crate::file::{AdminTable, ServerTable};
+use crate::entities::{Admin, Config, Limits, PluginEntry, Scope, Server};
+use crate::file::{AdminTable, LimitsTable, ServerTable};
 use crate::ids::entity_id;
 use crate::interpolate::Environment;
 use crate::key_path::KeyPath;
@@ -26,7 +26,7 @@ use crate::suggest::one_of;
 use crate::tree::{Node, Table};
 
 /// The tables of the top level.
-pub(crate) const SECTIONS: &[&str] = &["server", "admin", "services", "routes", "consumers", "plugins", "event_hooks"];
+pub(crate) const SECTIONS: &[&str] = &["server", "admin", "limits", "services", "routes", "consumers", "plugins", "event_hooks"];
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
@@ -72,6 +72,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let server = reader.server(root);
     let admin = reader.admin(root);
     reader.check_addresses(&server, &admin);
+    let limits = reader.limits(root);
     let services = reader.entities(root, "services", Reader::service);
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", Reader::consumer);
@@ -82,7 +83,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
     reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
-    let config = Config { server, admin, services, routes, consumers, plugins, event_hooks };
+    let config = Config { server, admin, limits, services, routes, consumers, plugins, event_hooks };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 
@@ -152,6 +153,15 @@ impl Reader {
             self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1"));
         }
         Admin { listen: table.listen.0, token, write_back: table.write_back }
+    }
+
+    fn limits(&mut self, root: &Table) -> Limits {
+        let table: LimitsTable = self.section(root, "limits").unwrap_or_default();
+        if table.max_keys == 0 {
+            let problem = Problem::at(KeyPath::of(["limits", "max_keys"]), "must be at least 1");
+            self.problems.push(problem.help("1000000 is the default; a million clients take about 60 MiB"));
+        }
+        Limits { max_keys: table.max_keys }
     }
 
     /// Two listeners on one address: one of them would wait for ever.

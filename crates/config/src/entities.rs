@@ -18,6 +18,8 @@ use crate::values::Millis;
 pub struct Config {
     /// How the proxy listens and runs.
     pub server: Server,
+    /// What all limits share.
+    pub limits: Limits,
     /// The Admin API.
     pub admin: Admin,
     /// Upstream services, in the order of the file.
@@ -56,6 +58,13 @@ pub struct Admin {
     pub token: Option<String>,
     /// Whether changes are written into the file.
     pub write_back: bool,
+}
+
+/// What all limits share.
+#[derive(Clone, PartialEq)]
+pub struct Limits {
+    /// How many clients they remember one by one, together.
+    pub max_keys: usize,
 }
 
 /// When an entity came, and when it last changed, in Unix seconds.

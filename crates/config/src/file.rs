@@ -88,6 +88,21 @@ impl Default for AdminTable {
     }
 }
 
+/// `[limits]`: what all limits share. Changes take effect at once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsTable {
+    /// How many clients all limits together remember one by one. The clients of a network share what is left beyond.
+    #[schemars(range(min = 1))]
+    pub max_keys: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        Self { max_keys: 1_000_000 }
+    }
+}
+
 /// `[services.NAME]`: an upstream service, by `url` or by its parts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
