@@ -25,6 +25,7 @@ pub use client::{Consumer, Consumers};
 pub use credentials::check_credentials;
 pub use cx::{Cx, Memory, ResponseHeaders, UpstreamRequest};
 pub use limiters::Limiters;
+pub use limiting::{Client, Limit, Shown, ShownWindow, Usage};
 pub use number::number;
 pub use plugin::{BuildCx, Configured, CredentialKind, Flow, Kind, Phases, Plugin};
 pub use registry::{PLUGINS, plugin};

@@ -9,6 +9,8 @@ use governor::clock::Clock;
 use sluice_events::{Bus, Emitter, LimitTableFull};
 use sluice_limits::{Algorithm, Budget, InFlight, Keys, Limiter, Nanos, Quota, QuotaError, SharedClock, Watch};
 
+use crate::limiting::Limit;
+
 /// How many times all logs of one limiter that remembers every request hold at most; 8 bytes each.
 const LOGGED_TIMES: u64 = 32_000_000;
 
@@ -38,6 +40,8 @@ struct Pool {
     counted: HashMap<Identity, Counted>,
     in_flight: HashMap<String, Vec<Weak<InFlight>>>,
     watches: HashMap<String, Weak<Watch>>,
+    /// What people may look into, by its path. A configuration that is refused leaves none behind.
+    shown: HashMap<String, Vec<Weak<Limit>>>,
 }
 
 /// All limiters of the process. It is locked when a configuration is built and when idle keys are swept, never by a
@@ -124,11 +128,19 @@ impl Limiters {
         watch
     }
 
-    /// What remembers who is limited, with its owner: the path of a plugin.
-    pub fn watches(&self) -> Vec<(String, Arc<Watch>)> {
+    /// Lets people look into a limit as long as it is in use.
+    pub(crate) fn show(&self, limit: &Arc<Limit>) {
+        let mut pool = self.lock();
+        let all = pool.shown.entry(limit.path().to_owned()).or_default();
+        all.retain(|limit| limit.strong_count() > 0);
+        all.push(Arc::downgrade(limit));
+    }
+
+    /// The limits in use, by their paths.
+    pub fn limits(&self) -> Vec<Arc<Limit>> {
         let pool = self.lock();
-        let mut all: Vec<_> = pool.watches.iter().filter_map(|(owner, watch)| Some((owner.clone(), watch.upgrade()?))).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut all: Vec<_> = pool.shown.values().filter_map(|limits| limits.iter().rev().find_map(Weak::upgrade)).collect();
+        all.sort_by(|a, b| a.path().cmp(b.path()));
         all
     }
 
@@ -137,10 +149,11 @@ impl Limiters {
     pub fn sweep(&self) {
         let (limiters, watches, budgets) = {
             let mut pool = self.lock();
-            let Pool { counted, in_flight, watches } = &mut *pool;
+            let Pool { counted, in_flight, watches, shown } = &mut *pool;
             counted.retain(|_, counted| counted.limiters.iter().any(|limiter| limiter.strong_count() > 0));
             in_flight.retain(|_, limits| limits.iter().any(|limit| limit.strong_count() > 0));
             watches.retain(|_, watch| watch.strong_count() > 0);
+            shown.retain(|_, limits| limits.iter().any(|limit| limit.strong_count() > 0));
             let limiters: Vec<Arc<dyn Limiter>> =
                 counted.values().flat_map(|counted| &counted.limiters).filter_map(Weak::upgrade).collect();
             let watches: Vec<Arc<Watch>> = watches.values().filter_map(Weak::upgrade).collect();
@@ -220,7 +233,7 @@ mod tests {
         let sliding = algorithm("sliding").expect("it is registered");
         drop(limiters.get("a", sliding, &Quota::new(3, MINUTE)).expect("a sound quota"));
         drop((limiters.in_flight("a", 3), limiters.watch("a")));
-        assert!(limiters.watches().is_empty());
+        assert!(limiters.limits().is_empty());
         limiters.sweep();
         let pool = limiters.lock();
         assert!(pool.counted.is_empty() && pool.in_flight.is_empty() && pool.watches.is_empty());

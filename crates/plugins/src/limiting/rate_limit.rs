@@ -1,9 +1,11 @@
 //! A limit on rates at work. Every plugin that limits rates is this, built from options of its own.
 
-use sluice_limits::{Decision, MAX_WINDOWS, Policy};
+use std::sync::Arc;
+
+use sluice_limits::{Decision, MAX_WINDOWS};
 
 use super::told::Counted;
-use super::{ClientKey, Cost, Exemptions, Headers, Queue, Refusal, Told};
+use super::{ClientKey, Cost, Exemptions, Headers, Limit, Queue, Refusal, Told};
 use crate::cx::Cx;
 use crate::plugin::Flow;
 
@@ -12,7 +14,7 @@ pub(crate) struct RateLimit {
     pub exempt: Exemptions,
     pub client: ClientKey,
     pub cost: Cost,
-    pub policy: Policy,
+    pub limit: Arc<Limit>,
     /// What answers say of it, if they do.
     pub headers: Option<Headers>,
     pub told: Told,
@@ -30,8 +32,8 @@ impl RateLimit {
             return Flow::Continue;
         }
         let mut room = [Decision::default(); MAX_WINDOWS];
-        let (key, now) = (self.client.of(cx), self.policy.now());
-        let verdict = self.policy.check_at(now, key, self.cost.of(cx.request), &mut room);
+        let (key, now) = (self.client.of(cx), self.limit.policy.now());
+        let verdict = self.limit.policy.check_at(now, key, self.cost.of(cx.request), &mut room);
         if verdict.refused_by.is_some()
             && !self.shadow
             && let Some(wait) = self.queue.as_ref().and_then(|queue| queue.hold(key, &mut cx.memory.held))
@@ -43,7 +45,7 @@ impl RateLimit {
         if let Some(headers) = &self.headers {
             headers.write(&verdict, &mut cx.memory.response_headers);
         }
-        let counted = Counted { key, now, policy: &self.policy, verdict: &verdict, client: &self.client };
+        let counted = Counted { key, now, verdict: &verdict, client: &self.client };
         self.told.tell(&counted, cx);
         match verdict.refused_by {
             Some(window) if !self.shadow => Flow::Respond(self.refusal.reply(window, &verdict.decisions[window])),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sluice_events::{Emitter, RateLimitExceeded, RateLimitRecovered, RateLimitWarning, Window};
-use sluice_limits::{Decision, Key, Keys, Nanos, Policy, Verdict, Watch};
+use sluice_events::{Emitter, RateLimitExceeded, RateLimitRecovered, RateLimitWarning};
+use sluice_limits::{Decision, Key, Keys, Nanos, Verdict, Watch};
 
 use super::client_key::ClientKey;
+use super::limit::Limit;
 use super::warn_at::WarnAt;
 use crate::cx::Cx;
 use crate::plugin::BuildCx;
@@ -15,10 +16,11 @@ pub(crate) struct Told {
     exceeded: Emitter<RateLimitExceeded>,
     warning: Emitter<RateLimitWarning>,
     recovered: Emitter<RateLimitRecovered>,
-    windows: Vec<Window>,
+    limit: Arc<Limit>,
     warn_at: Option<WarnAt>,
     shadow: bool,
-    watch: Arc<Watch>,
+    /// Who was warned of which window.
+    warned: Arc<Watch>,
     keys: Keys,
 }
 
@@ -26,22 +28,22 @@ pub(crate) struct Told {
 pub(crate) struct Counted<'a> {
     pub key: Key,
     pub now: Nanos,
-    pub policy: &'a Policy,
     pub verdict: &'a Verdict<'a>,
     pub client: &'a ClientKey,
 }
 
 impl Told {
     /// The events of this source. Who is limited is remembered over reloads.
-    pub fn new(cx: &BuildCx<'_>, source: &str, windows: &[Window], warn_at: Option<WarnAt>, shadow: bool) -> Self {
+    pub fn new(cx: &BuildCx<'_>, source: &str, limit: &Arc<Limit>, warn_at: Option<WarnAt>, shadow: bool) -> Self {
         Self {
             exceeded: cx.bus.emitter_of(source),
             warning: cx.bus.emitter_of(source),
             recovered: cx.bus.emitter_of(source),
-            windows: windows.to_vec(),
+            limit: limit.clone(),
             warn_at,
             shadow,
-            watch: cx.limiters.watch(&cx.block.path().to_string()),
+            // No path ends like this.
+            warned: cx.limiters.watch(&format!("{} warned", limit.path())),
             keys: cx.limiters.keys().clone(),
         }
     }
@@ -52,11 +54,11 @@ impl Told {
         let Counted { key, now, verdict, client, .. } = *counted;
         if let Some(index) = verdict.refused_by {
             let decision = &verdict.decisions[index];
-            self.watch.refused(key, now, now + decision.retry_after, || client.name(cx));
+            self.limit.watch.refused(key, now, now + decision.retry_after, || client.name(cx));
             self.exceeded.emit(|| self.data(index, decision, cx));
             return;
         }
-        if self.watch.admitted(key) {
+        if self.limit.watch.admitted(key) {
             let tightest = (0..verdict.decisions.len()).min_by_key(|index| verdict.decisions[*index].remaining).unwrap_or(0);
             self.recovered.emit(|| RateLimitRecovered(self.data(tightest, &verdict.decisions[tightest], cx)));
         }
@@ -75,11 +77,13 @@ impl Told {
 
     /// A rate that falls and rises again crosses the mark more than once; the first time in a window counts.
     fn first_in_window(&self, index: usize, counted: &Counted<'_>, cx: &Cx<'_>) -> bool {
-        let window = self.windows[index];
+        let window = self.limit.windows[index];
         // Every window of a client is warned of by itself, so each has a key of its own.
         let key = self.keys.key(&[b"warned", &u128::from(counted.key).to_le_bytes(), &window.0.to_le_bytes()]);
-        let until = counted.policy.windows()[index].window_end(counted.now);
-        self.watch.warned(key, counted.now, until, || counted.client.name(cx))
+        let until = self.limit.policy.windows()[index].window_end(counted.now);
+        // It is kept by name, too, for whoever looks in.
+        self.limit.watch.warned(counted.key, counted.now, until, || counted.client.name(cx));
+        self.warned.warned(key, counted.now, until, String::new)
     }
 
     fn data(&self, window: usize, decision: &Decision, cx: &Cx<'_>) -> RateLimitExceeded {
@@ -90,7 +94,7 @@ impl Told {
             route: Some(cx.route.clone()),
             rate: decision.rate,
             limit: decision.limit,
-            window: self.windows[window],
+            window: self.limit.windows[window],
             shadow: self.shadow,
         }
     }

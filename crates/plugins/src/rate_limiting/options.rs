@@ -9,8 +9,8 @@ use sluice_events::Window;
 use sluice_limits::{Algorithm, Policy, Quota, algorithm};
 
 use crate::limiting::{
-    Cost, Exempt, Headers, Identifier, Identity, RateLimit, Refusal, Strategy, Style, Told, WarnAt, calendar, check_strategy,
-    rate_limit_exceeded, status, too_many_requests,
+    Cost, Exempt, Headers, Identifier, Identity, Limit, RateLimit, Refusal, Strategy, Style, Told, WarnAt, calendar,
+    check_strategy, rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
@@ -106,13 +106,15 @@ impl Options {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
                 let windows: Vec<Window> = periods.iter().map(|period| period.window).collect();
                 let limits: Vec<u64> = periods.iter().map(|period| period.limit).collect();
+                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &limits, Style::Kong));
+                let limit = Limit::new(cx, source, windows.clone(), policy);
                 Ok(RateLimit {
                     exempt,
                     client,
                     cost: Cost::default(),
-                    policy,
-                    headers: (!self.hide_client_headers).then(|| Headers::new(&windows, &limits, Style::Kong)),
-                    told: Told::new(cx, source, &windows, self.warn_at, self.shadow),
+                    headers,
+                    told: Told::new(cx, source, &limit, self.warn_at, self.shadow),
+                    limit,
                     shadow: self.shadow,
                     queue: None,
                     refusal: Refusal {

@@ -9,8 +9,8 @@ use sluice_events::Window;
 
 use super::windows::{WindowType, Windows};
 use crate::limiting::{
-    Cost, CounterKey, Exempt, Headers, Identifier, Identity, RateLimit, Refusal, Strategy, Style, Throttling, Told, WarnAt,
-    check_strategy, problem, rate_limit_exceeded, status, too_many_requests,
+    Cost, CounterKey, Exempt, Headers, Identifier, Identity, Limit, RateLimit, Refusal, Strategy, Style, Throttling, Told,
+    WarnAt, check_strategy, problem, rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
@@ -111,13 +111,15 @@ impl Options {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
                 let windows: Vec<Window> = self.window_size.iter().map(|size| Window(*size)).collect();
                 let style = if self.standard_headers { Style::Draft } else { Style::Kong };
+                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &self.limit, style));
+                let limit = Limit::new(cx, source, windows.clone(), policy);
                 Ok(RateLimit {
                     exempt,
                     client,
                     cost: self.cost.clone(),
-                    policy,
-                    headers: (!self.hide_client_headers).then(|| Headers::new(&windows, &self.limit, style)),
-                    told: Told::new(cx, source, &windows, self.warn_at, self.shadow),
+                    headers,
+                    told: Told::new(cx, source, &limit, self.warn_at, self.shadow),
+                    limit,
                     shadow: self.shadow,
                     queue,
                     refusal: Refusal {

@@ -159,10 +159,10 @@ fn who_is_limited_is_remembered_by_name() {
         let mut bench = Bench::new(&format!("{JOE_AND_ANN}{OPTIONS}{identity}"));
         bench.identify("Joe", "key 1");
         (0..2).for_each(|_| drop(bench.ask("/", &[("X-Tenant", &"a".repeat(100))], ip)));
-        let watches = bench.limiters.watches();
-        assert_eq!(watches.len(), 1);
-        let limited: Vec<String> = watches[0].1.page(0..10, |_| 0).into_iter().map(|watched| watched.name).collect();
-        assert_eq!((watches[0].0.as_str(), limited), ("plugins.rate-limiting-advanced", vec![expected.to_owned()]));
+        let limits = bench.limiters.limits();
+        assert_eq!(limits.len(), 1);
+        let limited: Vec<String> = limits[0].clients(0..10).into_iter().map(|client| client.name).collect();
+        assert_eq!((limits[0].path(), limited), ("plugins.rate-limiting-advanced", vec![expected.to_owned()]));
     };
     check_from("2001:db8:1:2:3::4", "identifier = \"ip\"\nipv6_prefix = 48", "ip 2001:db8:1::/48");
     let check = |identity: &str, expected: &str| check_from("::ffff:192.0.2.1", identity, expected);
