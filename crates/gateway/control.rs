@@ -221,6 +221,10 @@ impl sluice_admin::Control for AdminControl {
         self.0.engine.stats()
     }
 
+    fn limiters(&self) -> Arc<Limiters> {
+        self.0.limiters.clone()
+    }
+
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
         let control = self.0.clone();
         let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;

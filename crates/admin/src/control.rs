@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sluice_config::{Config, Diagnostics};
 use sluice_hooks::HookStats;
+use sluice_plugins::Limiters;
 
 /// How the Admin API sees and changes the running gateway.
 #[async_trait]
@@ -16,6 +17,8 @@ pub trait Control: Send + Sync + 'static {
     fn status(&self) -> Status;
     /// Counters of each hook.
     fn hook_stats(&self) -> Vec<HookStats>;
+    /// The limits at work.
+    fn limiters(&self) -> Arc<Limiters>;
     /// Makes a change: validates the whole, swaps it in, writes it back. Answers the version that is in force then.
     async fn change(&self, edit: Edit) -> Result<u64, Refusal>;
 }

@@ -15,6 +15,7 @@ mod form;
 mod gate;
 mod hook_body;
 mod hook_name;
+mod limits;
 mod mask;
 mod node;
 mod pages;

@@ -30,6 +30,17 @@ pub(crate) fn page<'a, E: Entity>(config: &Config, entities: impl Iterator<Item 
     Ok(reply::json(StatusCode::OK, &body))
 }
 
+/// Of a list whose order changes all the time: how long a page is, and at which position it begins.
+pub(crate) fn by_position(uri: &Uri) -> Result<(usize, usize), Error> {
+    let query = Query::of(uri)?;
+    Ok((query.size.unwrap_or(100), query.offset.map_or(0, |offset| offset.position)))
+}
+
+/// The `offset` of the page that begins at a position.
+pub(crate) fn offset_of(position: usize) -> String {
+    Offset { position, id: Uuid::nil() }.encode()
+}
+
 #[derive(Default)]
 struct Query {
     size: Option<usize>,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
-use crate::{App, Control, Options, event_hooks, finish, gate, node, plugins, reply, sources, status};
+use crate::{App, Control, Options, event_hooks, finish, gate, limits, node, plugins, reply, sources, status};
 
 /// Every path, and what may be done there.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
@@ -32,6 +32,9 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
             "/event-hooks/{event_hooks}",
             get(show_one::<EventHook>).patch(event_hooks::patch).put(event_hooks::put).delete(event_hooks::delete),
         ),
+        ("/limits", get(limits::all).delete(limits::reset_all)),
+        ("/limits/{limiter}", get(limits::one).delete(limits::reset_limit)),
+        ("/limits/{limiter}/{key}", get(limits::client).delete(limits::reset_client)),
         ("/plugins", list::<PluginEntry>()),
         ("/plugins/{plugins}", one::<PluginEntry>()),
         ("/routes", list::<Route>()),

@@ -99,3 +99,15 @@ async fn the_node_tells_how_it_is() {
         assert!(allow.starts_with("GET, HEAD") && allow.ends_with("OPTIONS"), "{path} {allow}");
     }
 }
+
+#[tokio::test]
+async fn without_limits_there_is_nothing_to_look_into() {
+    let api = start().await;
+    let none = json!({"data": [], "keys": 0, "max_keys": 1_000_000, "overflowed": 0, "next": null});
+    assert_eq!(api.get("/limits").await.is(200).json(), none);
+    for path in ["/limits/plugins.rate-limiting-advanced", "/limits/plugins.rate-limiting-advanced/ip%20192.0.2.1"] {
+        assert_eq!(api.get(path).await.is(404).json()["message"], "Not found");
+        api.delete(path).await.is(404);
+    }
+    api.delete("/limits").await.is(204);
+}

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sluice_admin::{Control, Edit, Refusal, Status};
 use sluice_config::{Config, Diagnostics, EventHook, ProcessEnvironment, Source};
 use sluice_hooks::HookStats;
+use sluice_plugins::Limiters;
 use tokio::sync::Barrier;
 
 pub const FILE: &str = r#"
@@ -124,6 +125,10 @@ impl Control for Fake {
             dropped: 0,
         };
         self.config().event_hooks.iter().map(sums).collect()
+    }
+
+    fn limiters(&self) -> Arc<Limiters> {
+        Arc::default()
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
