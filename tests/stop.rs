@@ -1,30 +1,8 @@
 //! Stopping: what is under way ends, and then the process does.
 
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use tokio::sync::Semaphore;
-
-use crate::harness::{Gateway, Server, free_address};
-
-/// An upstream that says when a request came and answers when it may.
-fn gated() -> (Server, std::sync::mpsc::Receiver<()>, Arc<Semaphore>) {
-    let (tell, came) = channel();
-    let tell = Arc::new(Mutex::new(tell));
-    let gate = Arc::new(Semaphore::new(0));
-    let open = gate.clone();
-    let router = Router::new().fallback(move || {
-        tell.lock().unwrap().send(()).unwrap();
-        let open = open.clone();
-        async move {
-            open.acquire().await.unwrap().forget();
-            "at last"
-        }
-    });
-    (Server::start(router), came, gate)
-}
+use crate::harness::{Gateway, Server, free_address, gated};
 
 fn config(upstream: &Server) -> String {
     format!("[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n", upstream.url("/"))

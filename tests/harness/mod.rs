@@ -9,7 +9,7 @@ mod wait;
 pub use client::{Answer, Request, get, raw, request};
 pub use gateway::Gateway;
 pub use receiver::{Behaviour, Received, Receiver};
-pub use server::{Server, httpbin};
+pub use server::{Server, gated, httpbin};
 pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};

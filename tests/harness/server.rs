@@ -1,12 +1,13 @@
 //! A server in this process, on a port of its own, until it is dropped.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 pub struct Server {
     pub address: SocketAddr,
@@ -61,4 +62,21 @@ pub fn httpbin() -> Server {
         let stopped = async move { drop(stopped.await) };
         sluice_httpbin::serve(listener, stopped).await.unwrap();
     })
+}
+
+/// An upstream that says when a request came and answers when it may.
+pub fn gated() -> (Server, Receiver<()>, Arc<Semaphore>) {
+    let (tell, came) = channel();
+    let tell = Arc::new(Mutex::new(tell));
+    let gate = Arc::new(Semaphore::new(0));
+    let open = gate.clone();
+    let router = Router::new().fallback(move || {
+        tell.lock().unwrap().send(()).unwrap();
+        let open = open.clone();
+        async move {
+            open.acquire().await.unwrap().forget();
+            "at last"
+        }
+    });
+    (Server::start(router), came, gate)
 }
