@@ -4,6 +4,8 @@
 //! does when a client spends it at the end of one window and again at the start of the next. Over `n` windows it is
 //! at most `n + 1` limits. Nothing is refused wrongly: whoever is refused would be above the limit within the last
 //! window's length.
+//!
+//! A limit that changes keeps the counts: decisions are those of the new limit over the same requests.
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,6 +8,9 @@
 //! last window's length. A smaller burst refuses what comes faster than it refills, at worst all but `burst` of the
 //! limit; a cost waits for at most as many refills. The time per refill is rounded up to a whole nanosecond, so that
 //! the rate is never above the limit; below a million a second that costs less than one in a thousand.
+//!
+//! A limit that changes keeps what was taken from a bucket, counted in requests, the part of one that is refilled by now
+//! rounded to what is still missing, up to a nanosecond. What is more than the new burst is forgotten: the bucket is empty.
 
 use std::{
     cell::Cell,

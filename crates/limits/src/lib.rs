@@ -43,6 +43,5 @@ pub use key::{Key, Keys, Net};
 pub use limiter::{ALGORITHMS, Algorithm, Decision, Limiter, algorithm};
 pub use policy::{MAX_WINDOWS, Policy, TooManyWindows, Verdict};
 pub use quota::{LimitError, MAX_EXACT_LIMIT, MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
-pub use slot::{CopySlot, Slot, Wide};
-pub use store::{Store, Table};
+pub use store::Table;
 pub use watch::{Watch, Watched};

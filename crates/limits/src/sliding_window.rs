@@ -7,6 +7,8 @@
 //! span of one window's length may hold up to twice the limit less one: the limit at the end of one window and the
 //! rest at the end of the next. No aligned window holds more than the limit, so over `n` windows it is at most
 //! `n + 1` limits. If they came at its start, a request is refused at worst one window too long.
+//!
+//! A limit that changes keeps the counts: decisions are those of the new limit over the same requests.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
