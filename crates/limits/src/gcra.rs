@@ -161,11 +161,22 @@ impl StateStore for Buckets {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let now = AtHand.now();
-        let at_rest = |full_at| full_at <= now.as_u64();
-        self.0.update(now, *key, at_rest, |state| match measure(NonZeroU64::new(state).map(|state| state.get().into())) {
-            Ok((result, state)) => (Ok(result), Some(state.into())),
-            Err(refusal) => (Err(refusal), None),
-        })
+        let answer = Cell::new(None);
+        self.0.update(
+            now,
+            *key,
+            |full_at| full_at <= now.as_u64(),
+            |state| {
+                let measured = measure(NonZeroU64::new(state).map(|state| state.get().into()));
+                let (result, after) = match measured {
+                    Ok((result, after)) => (Ok(result), Some(after.into())),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                answer.set(Some(result));
+                after
+            },
+        );
+        answer.into_inner().expect("the change ran")
     }
 }
 

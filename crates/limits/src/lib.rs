@@ -22,6 +22,7 @@ mod clock;
 mod exact_log;
 mod fixed_window;
 mod gcra;
+mod hot;
 mod in_flight;
 mod key;
 mod limiter;
