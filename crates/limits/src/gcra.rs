@@ -134,8 +134,8 @@ impl Gcra {
         let now = self.now().as_u64();
         self.store.0.converted(|full_at: u64| {
             let debt = u128::from(full_at.saturating_sub(now).min(self.capacity()));
-            let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill));
-            if debt == 0 { full_at } else { now.saturating_add(rescaled.try_into().unwrap_or(u64::MAX)) }
+            let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill)).min(LONGEST_FILL.as_nanos());
+            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64) }
         })
     }
 

@@ -157,7 +157,7 @@ thread_local! {
 pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) -> Hit {
     let update = |memory: &RefCell<Memory>| {
         let memory = &mut *memory.borrow_mut();
-        let seen = &mut memory.seen[place(id)];
+        let seen = &mut memory.seen[place(table, id)];
         if seen.id != id || seen.table != table {
             memory.met = memory.met.wrapping_add(1);
             if memory.met.is_multiple_of(MET) {
@@ -189,11 +189,12 @@ pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) ->
 /// Remembers where the word of a key is.
 pub(crate) fn remember(table: u64, id: Id, word: Arc<Alone<AtomicU64>>) {
     // A thread that ends remembers nothing more.
-    let _ = MEMORY.try_with(|memory| memory.borrow_mut().seen[place(id)] = Seen { table, id, times: 0, word: Some(word) });
+    let _ = MEMORY.try_with(|memory| memory.borrow_mut().seen[place(table, id)] = Seen { table, id, times: 0, word: Some(word) });
 }
 
-/// Where a key stands, by bits that pick neither its shard nor its section.
+/// Where a key stands, by bits that pick neither its shard nor its section. The windows of a policy have one key and
+/// several tables: their places are side by side.
 #[inline]
-fn place(id: Id) -> usize {
-    (id.spare_bits() >> 32) as usize % SEEN_KEYS
+fn place(table: u64, id: Id) -> usize {
+    (id.spare_bits() >> 32).wrapping_add(table) as usize % SEEN_KEYS
 }
