@@ -8,7 +8,7 @@
 //! never used again: whoever still remembers it looks into the table. So at every moment one word counts.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -19,7 +19,7 @@ use dashmap::DashMap;
 
 use crate::{
     key::{Id, PassThrough},
-    slot::{CopySlot, Slot},
+    slot::Slot,
 };
 
 /// In a table: the word is elsewhere. In a word that was elsewhere: it is back. No count and no time looks like this.
@@ -49,13 +49,16 @@ pub(crate) struct Hot<S> {
 }
 
 /// A slot on cache lines of its own.
-#[repr(align(128))]
 #[derive(Debug)]
 pub struct Alone<S> {
-    slot: S,
+    slot: Apart<S>,
     /// Whether anybody found it without a look into the table since the last sweep.
-    used: AtomicBool,
+    used: Apart<AtomicBool>,
 }
+
+#[repr(align(128))]
+#[derive(Debug)]
+struct Apart<T>(T);
 
 /// What a thread knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl<S: Slot> Hot<S> {
     #[inline]
     pub(crate) fn show<R>(&self, id: Id, slot: &S, show: impl FnOnce(&S) -> R) -> R {
         match slot.is_elsewhere().then(|| self.slots.get(&id)).flatten() {
-            Some(hot) => show(&hot.slot),
+            Some(hot) => show(&hot.slot.0),
             None => show(slot),
         }
     }
@@ -92,7 +95,7 @@ impl<S: Slot> Hot<S> {
     #[inline]
     pub(crate) fn keep(&self, id: Id, slot: &mut S, keep: impl Fn(&S) -> bool) -> bool {
         if slot.is_elsewhere() {
-            let used = |hot: &Alone<S>| hot.used.swap(false, Ordering::Relaxed) && keep(&hot.slot);
+            let used = |hot: &Alone<S>| hot.used.0.swap(false, Ordering::Relaxed) && keep(&hot.slot.0);
             if self.slots.get(&id).is_some_and(|hot| used(&hot)) {
                 return true;
             }
@@ -105,7 +108,7 @@ impl<S: Slot> Hot<S> {
     pub(crate) fn bring_back(&self, id: Id, slot: &mut S) {
         if let Some((_, hot)) = slot.is_elsewhere().then(|| self.slots.remove(&id)).flatten() {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            slot.take_back(&hot.slot);
+            slot.take_back(&hot.slot.0);
         }
     }
 
@@ -124,7 +127,7 @@ impl<S: Slot> Hot<S> {
             self.count.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let hot = Arc::new(Alone { slot: slot.move_out(), used: AtomicBool::new(true) });
+        let hot = Arc::new(Alone { slot: Apart(slot.move_out()), used: Apart(AtomicBool::new(true)) });
         self.slots.insert(id, Arc::clone(&hot));
         Some(hot)
     }
@@ -141,11 +144,12 @@ struct Seen {
     table: u64,
     id: Id,
     times: u32,
+    last: u64,
     word: Option<Arc<Alone<AtomicU64>>>,
 }
 
 impl Seen {
-    const NOBODY: Self = Self { table: 0, id: Id::NONE, times: 0, word: None };
+    const NOBODY: Self = Self { table: 0, id: Id::NONE, times: 0, last: 0, word: None };
 }
 
 thread_local! {
@@ -161,7 +165,7 @@ pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) ->
         if seen.id != id || seen.table != table {
             memory.met = memory.met.wrapping_add(1);
             if memory.met.is_multiple_of(MET) {
-                *seen = Seen { table, id, times: 0, word: None };
+                *seen = Seen { table, id, times: 0, last: 0, word: None };
             }
             return Hit::Unknown;
         }
@@ -169,27 +173,49 @@ pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) ->
             seen.times += 1;
             return if seen.times.is_multiple_of(HOT_AFTER) { Hit::Hot } else { Hit::Unknown };
         };
-        let here = Cell::new(true);
-        CopySlot::update(&word.slot, |state| {
-            here.set(state != ELSEWHERE);
-            if here.get() { change(state) } else { None }
-        });
-        if !word.used.load(Ordering::Relaxed) {
-            word.used.store(true, Ordering::Relaxed);
+        if !word.used.0.load(Ordering::Relaxed) {
+            word.used.0.store(true, Ordering::Relaxed);
         }
-        if !here.get() {
+        let Some(state) = exchange(&word.slot.0, seen.last, change) else {
             seen.word = None;
             return Hit::Unknown;
-        }
+        };
+        seen.last = state;
         Hit::Changed
     };
     MEMORY.try_with(update).unwrap_or(Hit::Unknown)
 }
 
+/// Changes a word by what `change` says, as one step, and returns what it holds then. None if the word is back.
+///
+/// `last` is what it held when this thread was here before. If it still does, the word is not read before it is changed:
+/// between threads, to fetch a word once is half the time of fetching it to read and again to write.
+#[inline]
+fn exchange(word: &AtomicU64, last: u64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    let mut before = last;
+    loop {
+        let now = match change(before) {
+            Some(after) => match word.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(after),
+                Err(now) => now,
+            },
+            None => match word.load(Ordering::Relaxed) {
+                now if now == before => return Some(now),
+                now => now,
+            },
+        };
+        if now == ELSEWHERE {
+            return None;
+        }
+        before = now;
+    }
+}
+
 /// Remembers where the word of a key is.
 pub(crate) fn remember(table: u64, id: Id, word: Arc<Alone<AtomicU64>>) {
     // A thread that ends remembers nothing more.
-    let _ = MEMORY.try_with(|memory| memory.borrow_mut().seen[place(table, id)] = Seen { table, id, times: 0, word: Some(word) });
+    let _ = MEMORY
+        .try_with(|memory| memory.borrow_mut().seen[place(table, id)] = Seen { table, id, times: 0, last: 0, word: Some(word) });
 }
 
 /// Where a key stands, by bits that pick neither its shard nor its section. The windows of a policy have one key and
