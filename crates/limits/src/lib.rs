@@ -3,6 +3,7 @@
 //! The crate never sees a request, an event, or a clock that it was not given. A caller makes a [`Key`]
 //! from whatever stands for the client, builds a limiter from [`ALGORITHMS`], and asks it with
 //! [`Limiter::check`]. Several windows form one [`Policy`]. All limiters take room for their keys from one [`Budget`].
+//! [`InFlight`] counts what a key has at once, and [`Watch`] remembers who is limited now, by name.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
