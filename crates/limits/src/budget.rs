@@ -71,18 +71,6 @@ impl Budget {
         self.0.became_full.swap(false, Ordering::AcqRel)
     }
 
-    /// Takes room for one key, if there is any.
-    fn take(&self) -> bool {
-        // A look first: while there is no room, nobody writes what all newcomers read.
-        self.has_room() && {
-            let took = self.0.keys.fetch_add(1, Ordering::Relaxed) < self.max_keys();
-            if !took {
-                self.0.keys.fetch_sub(1, Ordering::Relaxed);
-            }
-            took
-        }
-    }
-
     fn has_room(&self) -> bool {
         self.0.keys.load(Ordering::Relaxed) < self.max_keys()
     }
@@ -151,7 +139,7 @@ impl Share {
 
     /// Takes room for one key, if there is any.
     pub(crate) fn take(&self) -> bool {
-        let took = self.budget.take();
+        let took = one_more(&self.budget.0.keys, self.budget.max_keys());
         self.keys.fetch_add(usize::from(took), Ordering::Relaxed);
         took
     }
@@ -178,14 +166,7 @@ impl Share {
 
     /// Takes room for the overflow key of one network, if there is any.
     pub(crate) fn take_overflow_key(&self) -> bool {
-        let keys = &self.budget.0.overflow_keys;
-        let took = keys.load(Ordering::Relaxed) < MAX_OVERFLOW_KEYS && {
-            let took = keys.fetch_add(1, Ordering::Relaxed) < MAX_OVERFLOW_KEYS;
-            if !took {
-                keys.fetch_sub(1, Ordering::Relaxed);
-            }
-            took
-        };
+        let took = one_more(&self.budget.0.overflow_keys, MAX_OVERFLOW_KEYS);
         self.overflow_keys.fetch_add(usize::from(took), Ordering::Relaxed);
         took
     }
@@ -201,6 +182,11 @@ impl Share {
         self.overflow_keys.fetch_sub(keys, Ordering::Relaxed);
         self.budget.0.overflow_keys.fetch_sub(keys, Ordering::Relaxed);
     }
+}
+
+/// Counts one more, unless that is more than `most`. While there is no room it only reads.
+fn one_more(count: &AtomicUsize, most: usize) -> bool {
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1)).is_ok()
 }
 
 impl Drop for Share {

@@ -6,12 +6,15 @@
 //!
 //! The price is memory, 8 bytes for each unit of cost in the window. A ring starts with three places and doubles up to
 //! `limit`, 80 KB for the largest limit; it is given back when its key is forgotten. So a key that comes rarely takes about
-//! 140 bytes with its part of the table, and all keys and overflow slots together at most `8 * limit * (max_keys + 256)`
-//! more, if every key spends its whole limit: choose `max_keys` by that.
+//! 140 bytes with its part of the table. All rings together take at most `8 * limit` more for each key of the budget, and
+//! for each of 65,792 overflow keys and spare slots, if every key spends its whole limit: choose `max_keys` by that.
 //!
 //! With `charge_rejected` refused requests take places as well and push out the oldest: then the newest `limit`
 //! requests of any kind are remembered, which decides every charge the same as if all were, and a client that hammers
 //! gets in only after a pause. `rate` then counts at most the limit and the cost.
+//!
+//! A limit that changes keeps the rings: decisions are those of the new limit over the same requests. With
+//! `charge_rejected` a higher limit knows of no more requests than the lower one remembered.
 
 use std::{
     collections::VecDeque,

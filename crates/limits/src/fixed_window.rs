@@ -4,8 +4,10 @@
 //! does when a client spends it at the end of one window and again at the start of the next. Over `n` windows it is
 //! at most `n + 1` limits. Nothing is refused wrongly: whoever is refused would be above the limit within the last
 //! window's length.
+//!
+//! A limit that changes keeps the counts: decisions are those of the new limit over the same requests.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
@@ -77,12 +79,14 @@ impl Limiter for FixedWindow {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
+        let decision = Cell::new(Decision::default());
         let at_rest = |word| self.at_rest(word, now);
         self.store.update(now, key, at_rest, |word| {
             let mut standing = self.stand(word, now);
-            let decision = self.charge(&mut standing, cost);
-            (decision, standing.changed.then(|| Single.write(standing.counts)))
-        })
+            decision.set(self.charge(&mut standing, cost));
+            standing.changed.then(|| Single.write(standing.counts))
+        });
+        decision.get()
     }
 
     fn peek_at(&self, now: Nanos, key: Key) -> Decision {

@@ -8,6 +8,9 @@
 //! last window's length. A smaller burst refuses what comes faster than it refills, at worst all but `burst` of the
 //! limit; a cost waits for at most as many refills. The time per refill is rounded up to a whole nanosecond, so that
 //! the rate is never above the limit; below a million a second that costs less than one in a thousand.
+//!
+//! A limit that changes keeps what was taken from a bucket, counted in requests, the part of one that is refilled by now
+//! rounded to what is still missing, up to a nanosecond. What is more than the new burst is forgotten: the bucket is empty.
 
 use std::{
     cell::Cell,
@@ -131,8 +134,8 @@ impl Gcra {
         let now = self.now().as_u64();
         self.store.0.converted(|full_at: u64| {
             let debt = u128::from(full_at.saturating_sub(now).min(self.capacity()));
-            let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill));
-            if debt == 0 { full_at } else { now.saturating_add(rescaled.try_into().unwrap_or(u64::MAX)) }
+            let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill)).min(LONGEST_FILL.as_nanos());
+            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64) }
         })
     }
 
@@ -158,11 +161,22 @@ impl StateStore for Buckets {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let now = AtHand.now();
-        let at_rest = |full_at| full_at <= now.as_u64();
-        self.0.update(now, *key, at_rest, |state| match measure(NonZeroU64::new(state).map(|state| state.get().into())) {
-            Ok((result, state)) => (Ok(result), Some(state.into())),
-            Err(refusal) => (Err(refusal), None),
-        })
+        let answer = Cell::new(None);
+        self.0.update(
+            now,
+            *key,
+            |full_at| full_at <= now.as_u64(),
+            |state| {
+                let measured = measure(NonZeroU64::new(state).map(|state| state.get().into()));
+                let (result, after) = match measured {
+                    Ok((result, after)) => (Ok(result), Some(after.into())),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                answer.set(Some(result));
+                after
+            },
+        );
+        answer.into_inner().expect("the change ran")
     }
 }
 

@@ -76,6 +76,9 @@ impl fmt::Debug for Key {
 pub(crate) struct Id([u64; 2]);
 
 impl Id {
+    /// Nobody's.
+    pub(crate) const NONE: Self = Self([0; 2]);
+
     /// The half of the hash that picks a place outside a table. The table uses the other half.
     #[inline]
     pub(crate) fn spare_bits(self) -> u64 {

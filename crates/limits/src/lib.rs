@@ -3,6 +3,7 @@
 //! The crate never sees a request, an event, or a clock that it was not given. A caller makes a [`Key`]
 //! from whatever stands for the client, builds a limiter from [`ALGORITHMS`], and asks it with
 //! [`Limiter::check`]. Several windows form one [`Policy`]. All limiters take room for their keys from one [`Budget`].
+//! [`InFlight`] counts what a key has at once, and [`Watch`] remembers who is limited now, by name.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ mod clock;
 mod exact_log;
 mod fixed_window;
 mod gcra;
+mod hot;
 mod in_flight;
 mod key;
 mod limiter;
@@ -43,6 +45,5 @@ pub use key::{Key, Keys, Net};
 pub use limiter::{ALGORITHMS, Algorithm, Decision, Limiter, algorithm};
 pub use policy::{MAX_WINDOWS, Policy, TooManyWindows, Verdict};
 pub use quota::{LimitError, MAX_EXACT_LIMIT, MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
-pub use slot::{CopySlot, Slot, Wide};
-pub use store::{Store, Table};
+pub use store::Table;
 pub use watch::{Watch, Watched};

@@ -17,8 +17,8 @@ use crate::{
 /// Counts what keys spend and says who has spent enough.
 pub trait Limiter: Send + Sync + fmt::Debug {
     /// Charges `cost` to `key` if it fits. A cost of 0 charges nothing.
-    /// Never waits longer than another thread needs for a few instructions, never allocates for a known key, but for
-    /// the log of `exact` while it grows.
+    /// Never waits longer than another thread needs for a few instructions. Never allocates for a known key, but when it
+    /// is found to be hot (see `hot.rs`), and for the log of `exact` while it grows.
     fn check(&self, key: Key, cost: u32) -> Decision {
         self.check_at(self.now(), key, cost)
     }

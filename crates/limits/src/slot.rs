@@ -3,9 +3,14 @@
 use std::{
     fmt,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+};
+
+use crate::{
+    hot::{self, Alone, ELSEWHERE, Hit},
+    key::Id,
 };
 
 /// Holds the state of one key. The default state is that of a key never seen.
@@ -15,6 +20,19 @@ pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
 
     /// Puts back the default state.
     fn reset(&self);
+
+    /// Whether the state is elsewhere, as `hot.rs` tells.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// Moves the state to another slot, and says here that it is elsewhere.
+    fn move_out(&mut self) -> Self {
+        self.duplicate()
+    }
+
+    /// Takes back a state that was moved out, and says there that it is gone.
+    fn take_back(&mut self, _elsewhere: &Self) {}
 }
 
 /// A slot whose state is so small that it is copied out and replaced as a whole.
@@ -29,7 +47,16 @@ pub trait CopySlot: Slot {
     fn load(&self) -> Self::State;
 
     /// Replaces the state by what `change` says, if anything, as one step. `change` may run several times.
-    fn update<R>(&self, change: impl Fn(Self::State) -> (R, Option<Self::State>)) -> R;
+    fn update(&self, change: impl Fn(Self::State) -> Option<Self::State>);
+
+    /// The same for a key whose slot this thread remembers.
+    #[inline]
+    fn update_hot(_table: u64, _id: Id, _change: impl Fn(Self::State) -> Option<Self::State>) -> Hit {
+        Hit::Unknown
+    }
+
+    /// Remembers the slot of a key.
+    fn remember(_table: u64, _id: Id, _slot: Arc<Alone<Self>>) {}
 }
 
 /// One word, changed by compare-and-swap.
@@ -48,16 +75,23 @@ impl CopySlot for AtomicU64 {
     }
 
     #[inline]
-    fn update<R>(&self, change: impl Fn(u64) -> (R, Option<u64>)) -> R {
+    fn update(&self, change: impl Fn(u64) -> Option<u64>) {
         let mut before = self.load(Ordering::Relaxed);
-        loop {
-            let (result, after) = change(before);
-            let Some(after) = after else { return result };
+        while let Some(after) = change(before) {
             match self.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return result,
+                Ok(_) => return,
                 Err(changed) => before = changed,
             }
         }
+    }
+
+    #[inline]
+    fn update_hot(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) -> Hit {
+        hot::update(table, id, change)
+    }
+
+    fn remember(table: u64, id: Id, word: Arc<Alone<Self>>) {
+        hot::remember(table, id, word);
     }
 }
 
@@ -68,6 +102,19 @@ impl Slot for AtomicU64 {
 
     fn reset(&self) {
         self.store(0, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn is_elsewhere(&self) -> bool {
+        self.load(Ordering::Relaxed) == ELSEWHERE
+    }
+
+    fn move_out(&mut self) -> Self {
+        Self::holding(std::mem::replace(self.get_mut(), ELSEWHERE))
+    }
+
+    fn take_back(&mut self, elsewhere: &Self) {
+        *self.get_mut() = elsewhere.swap(ELSEWHERE, Ordering::Relaxed);
     }
 }
 
@@ -87,13 +134,11 @@ impl CopySlot for Wide {
     }
 
     #[inline]
-    fn update<R>(&self, change: impl Fn([u64; 3]) -> (R, Option<[u64; 3]>)) -> R {
+    fn update(&self, change: impl Fn([u64; 3]) -> Option<[u64; 3]>) {
         let mut state = self.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, after) = change(*state);
-        if let Some(after) = after {
+        if let Some(after) = change(*state) {
             *state = after;
         }
-        result
     }
 }
 
@@ -103,7 +148,7 @@ impl Slot for Wide {
     }
 
     fn reset(&self) {
-        self.update(|_| ((), Some(Default::default())));
+        self.update(|_| Some(Default::default()));
     }
 }
 
@@ -117,10 +162,10 @@ mod tests {
         let slot = S::default();
         thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| (0..10_000).for_each(|_| slot.update(|state| ((), Some(add(state))))));
+                scope.spawn(|| (0..10_000).for_each(|_| slot.update(|state| Some(add(state)))));
             }
         });
-        slot.update(|_| ((), None));
+        slot.update(|_| None);
         assert_eq!(read(slot.load()), 20_000);
     }
 

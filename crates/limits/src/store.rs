@@ -17,6 +17,7 @@
 //! [`SPARE_SLOTS`]: crate::overflow::SPARE_SLOTS
 
 use std::{
+    cell::Cell,
     fmt,
     sync::{
         Arc,
@@ -29,6 +30,7 @@ use governor::nanos::Nanos;
 
 use crate::{
     budget::{Budget, Share},
+    hot::{Hit, Hot},
     key::{Id, Key, PassThrough},
     overflow::Overflow,
     slot::{CopySlot, Slot},
@@ -63,6 +65,7 @@ pub struct Store<S: Slot>(Arc<Places<S>>);
 
 struct Places<S> {
     sections: [Section<S>; SECTIONS],
+    hot: Hot<S>,
     overflow: Overflow<S>,
     share: Share,
     /// Which section newcomers sweep next.
@@ -80,6 +83,7 @@ impl<S: Slot> Store<S> {
         Self(Arc::new(Places {
             sections: sections(),
             next: AtomicUsize::new(0),
+            hot: Hot::new(),
             overflow: Overflow::new(),
             share: Share::of(budget),
         }))
@@ -90,7 +94,7 @@ impl<S: Slot> Store<S> {
     #[inline]
     pub fn visit<R>(&self, now: Nanos, key: Key, at_rest: impl Fn(&S) -> bool, visit: impl FnOnce(&S) -> (R, bool)) -> R {
         if let Some(slot) = self.section(key).slots.get(&key.id()) {
-            return visit(&slot).0;
+            return self.0.hot.show(key.id(), &slot, visit).0;
         }
         self.add(now, key, at_rest, visit)
     }
@@ -98,7 +102,7 @@ impl<S: Slot> Store<S> {
     /// Shows the slot of a key to `look`: its own or the one that it shares. None if there is neither.
     pub fn look<R>(&self, key: Key, look: impl FnOnce(&S) -> R) -> Option<R> {
         match self.section(key).slots.get(&key.id()) {
-            Some(slot) => Some(look(&slot)),
+            Some(slot) => Some(self.0.hot.show(key.id(), &slot, look)),
             None => self.0.overflow.look(key, look),
         }
     }
@@ -107,7 +111,7 @@ impl<S: Slot> Store<S> {
     /// Locks one small shard after the other.
     pub fn retain_slots(&self, keep: impl Fn(&S) -> bool) {
         for section in &self.0.sections {
-            section.retain(&self.0.share, &keep);
+            section.retain(&self.0, &keep);
         }
         self.0.overflow.retain(&self.0.share, keep);
     }
@@ -136,7 +140,7 @@ impl<S: Slot> Store<S> {
         match self.section(key).slots.entry(key.id()) {
             Entry::Occupied(known) => {
                 share.give_back(1);
-                visit(known.get()).0
+                self.0.hot.show(key.id(), known.get(), visit).0
             }
             Entry::Vacant(place) => {
                 // A key that is not in the table has spent whatever the place says that it shares.
@@ -158,7 +162,7 @@ impl<S: Slot> Store<S> {
         let section = &self.0.sections[self.0.next.load(Ordering::Relaxed) % SECTIONS];
         if section.is_due(now.as_u64()) {
             self.0.next.fetch_add(1, Ordering::Relaxed);
-            section.retain(&self.0.share, |slot| !at_rest(slot));
+            section.retain(&self.0, |slot| !at_rest(slot));
         }
     }
 }
@@ -172,14 +176,18 @@ fn sections<S: Slot>() -> [Section<S>; SECTIONS] {
 
 impl<S: Slot> Table for Store<S> {
     fn reset(&self, key: Key) {
-        let dropped = self.section(key).slots.remove(&key.id());
+        let forget = |id: &Id, slot: &mut S| {
+            self.0.hot.bring_back(*id, slot);
+            true
+        };
+        let dropped = self.section(key).slots.remove_if_mut(&key.id(), forget);
         self.0.share.give_back(usize::from(dropped.is_some()));
         self.0.overflow.reset(key, &self.0.share);
     }
 
     fn clear(&self) {
         for section in &self.0.sections {
-            section.retain(&self.0.share, |_| false);
+            section.retain(&self.0, |_| false);
         }
         self.0.overflow.clear(&self.0.share);
     }
@@ -201,10 +209,10 @@ impl<S: Slot> Section<S> {
             && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn retain(&self, share: &Share, keep: impl Fn(&S) -> bool) {
+    fn retain(&self, Places { hot, share, .. }: &Places<S>, keep: impl Fn(&S) -> bool) {
         let mut dropped = 0;
-        self.slots.retain(|_, slot| {
-            let keep = keep(slot);
+        self.slots.retain(|id, slot| {
+            let keep = hot.keep(*id, slot, &keep);
             dropped += usize::from(!keep);
             keep
         });
@@ -217,30 +225,49 @@ impl<S: Slot> Section<S> {
 
 impl<S: CopySlot> Store<S> {
     /// Changes the state of a key by what `change` says, if anything, as one step. A key that is not there has the
-    /// default state, and is added if there is something to remember. `change` may run several times.
+    /// default state, and is added if there is something to remember. `change` may run several times: the last time
+    /// counts.
     #[inline]
-    pub fn update<R>(
+    pub fn update(
         &self,
         now: Nanos,
         key: Key,
         at_rest: impl Fn(S::State) -> bool,
-        change: impl Fn(S::State) -> (R, Option<S::State>),
-    ) -> R {
-        if let Some(slot) = self.section(key).slots.get(&key.id()) {
-            return slot.update(change);
+        change: impl Fn(S::State) -> Option<S::State>,
+    ) {
+        match S::update_hot(self.0.hot.table, key.id(), &change) {
+            Hit::Changed => return,
+            Hit::Hot => self.move_out(key),
+            Hit::Unknown => (),
         }
+        if let Some(slot) = self.section(key).slots.get(&key.id()) {
+            return self.0.hot.show(key.id(), &slot, |slot| slot.update(change));
+        }
+        let remember = Cell::new(false);
         let at_rest = |slot: &S| at_rest(slot.load());
         self.add(now, key, at_rest, |slot| {
             slot.update(|state| {
-                let (result, after) = change(state);
-                ((result, after.is_some()), after)
-            })
-        })
+                let after = change(state);
+                remember.set(after.is_some());
+                after
+            });
+            ((), remember.get())
+        });
+    }
+
+    /// From now on this thread remembers the slot of a key.
+    #[cold]
+    fn move_out(&self, key: Key) {
+        let hot = &self.0.hot;
+        let slot = self.section(key).slots.get_mut(&key.id()).and_then(|mut slot| hot.move_out(key.id(), &mut slot));
+        if let Some(slot) = slot {
+            S::remember(hot.table, key.id(), slot);
+        }
     }
 
     /// The same for a key that was charged before: one that is not there is left alone.
     pub fn amend(&self, key: Key, change: impl Fn(S::State) -> Option<S::State>) {
-        self.look(key, |slot| slot.update(|state| ((), change(state))));
+        self.look(key, |slot| slot.update(change));
     }
 
     /// The state of a key.
@@ -259,11 +286,11 @@ impl<S: CopySlot> Store<S> {
         let convert = |slot: &S| T::holding(convert(slot.load()));
         let share = Share::of(self.budget());
         let overflow = self.0.overflow.converted(&share, convert);
-        let table = Places { sections: sections(), next: AtomicUsize::new(0), overflow, share };
+        let table = Places { sections: sections(), next: AtomicUsize::new(0), hot: Hot::new(), overflow, share };
         for (from, to) in self.0.sections.iter().zip(&table.sections) {
             for entry in &from.slots {
                 table.share.take_anyway();
-                to.slots.insert(*entry.key(), convert(entry.value()));
+                to.slots.insert(*entry.key(), self.0.hot.show(*entry.key(), entry.value(), convert));
             }
         }
         Store(Arc::new(table))
@@ -287,7 +314,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::overflow::SPARE_SLOTS;
+    use crate::{hot::MAX_HOT_KEYS, overflow::SPARE_SLOTS};
 
     fn key(number: u64) -> Key {
         crate::Keys::fixed(0).key(&[&number.to_le_bytes()])
@@ -298,7 +325,8 @@ mod tests {
     }
 
     fn count(store: &Store<AtomicU64>, number: u64) -> u64 {
-        store.update(Nanos::new(0), key(number), |_| false, |state| (state + 1, Some(state + 1)))
+        store.update(Nanos::new(0), key(number), |_| false, |state| Some(state + 1));
+        store.load(key(number))
     }
 
     #[test]
@@ -311,7 +339,7 @@ mod tests {
     #[test]
     fn nothing_to_remember_adds_no_key() {
         let store = store(10);
-        store.update(Nanos::new(0), key(1), |_| false, |_| ((), None));
+        store.update(Nanos::new(0), key(1), |_| false, |_| None);
         store.amend(key(1), |_| Some(9));
         assert_eq!((store.keys(), store.load(key(1))), (0, 0));
     }
@@ -343,7 +371,7 @@ mod tests {
         let store = store(1);
         let at = |second: u64, number| {
             let now = Nanos::new(second * BETWEEN_SWEEPS);
-            store.update(now, key(number), |_| true, |state| (state + 1, Some(state + 1)));
+            store.update(now, key(number), |_| true, |state| Some(state + 1));
             store.overflowed()
         };
         assert_eq!(at(10, 0), 0);
@@ -373,6 +401,64 @@ mod tests {
         assert_eq!((twice.keys(), twice.budget().keys()), (2, 4));
         drop(store);
         assert_eq!((twice.keys(), twice.budget().keys()), (2, 2));
+    }
+
+    /// Counts so often that the key is hot.
+    fn heat(store: &Store<AtomicU64>, number: u64) -> u64 {
+        (0..100).map(|_| count(store, number)).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_hot_key_counts_as_any_other() {
+        let store = store(10);
+        assert_eq!((heat(&store, 1), store.0.hot.count(), store.keys()), (100, 1, 1));
+        store.amend(key(1), |state| Some(state + 1));
+        assert_eq!((store.load(key(1)), count(&store, 1)), (101, 102));
+        assert_eq!(store.converted::<AtomicU64>(|state| 2 * state).load(key(1)), 204);
+        store.retain(|state| state == 102);
+        assert_eq!((count(&store, 1), store.0.hot.count()), (103, 1), "it was used");
+        store.retain(|state| state == 103);
+        store.retain(|state| state == 103);
+        assert_eq!((count(&store, 1), store.0.hot.count()), (104, 0), "it was not used");
+        assert_eq!((heat(&store, 1), store.0.hot.count()), (204, 1));
+        store.reset(key(1));
+        assert_eq!((count(&store, 1), store.0.hot.count()), (1, 0));
+        heat(&store, 1);
+        store.retain(|_| false);
+        assert_eq!((count(&store, 1), store.0.hot.count(), store.keys()), (1, 0, 1));
+        heat(&store, 1);
+        store.clear();
+        assert_eq!((count(&store, 1), store.0.hot.count(), store.keys()), (1, 0, 1));
+    }
+
+    #[test]
+    fn hot_keys_of_two_tables_are_apart() {
+        let stores = [store(10), store(10)];
+        assert_eq!(stores.each_ref().map(|store| heat(store, 1)), [100, 100]);
+        (101..=200).for_each(|times| assert_eq!(stores.each_ref().map(|store| count(store, 1)), [times, times]));
+    }
+
+    #[test]
+    fn not_all_keys_are_hot() {
+        let store = store(10_000);
+        let keys = 2 * MAX_HOT_KEYS as u64;
+        (0..keys).for_each(|number| assert_eq!(heat(&store, number), 100));
+        assert_eq!(store.0.hot.count(), MAX_HOT_KEYS);
+        (0..keys).for_each(|number| assert_eq!(count(&store, number), 101));
+    }
+
+    #[test]
+    fn no_count_of_a_hot_key_is_lost_between_threads_and_sweeps() {
+        let store = store(10);
+        thread::scope(|scope| {
+            let counters = [1, 2].map(|_| scope.spawn(|| (0..100_000).filter(|round| count(&store, round % 3) > 0).count()));
+            while counters.iter().any(|counter| !counter.is_finished()) {
+                store.retain(|state| state > 0);
+                store.amend(key(0), |state| Some(state + 1));
+                store.amend(key(0), |state| Some(state - 1));
+            }
+        });
+        assert_eq!([0, 1, 2].map(|number| store.load(key(number))), [66_668, 66_666, 66_666]);
     }
 
     #[test]

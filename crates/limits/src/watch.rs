@@ -65,7 +65,8 @@ pub struct Watched {
 }
 
 impl Watch {
-    /// Remembers so many keys at most.
+    /// Remembers so many keys at most. A key stands for one client under one limit: whoever has several limits puts the
+    /// name of the limit into the key, or keeps a watch for each.
     pub fn new(max_entries: usize) -> Self {
         let entries = DashMap::with_hasher_and_shard_amount(PassThrough::default(), SHARDS);
         Self { entries, max_entries, tally: Tally::default() }

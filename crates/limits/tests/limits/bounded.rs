@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use sluice_limits::{ALGORITHMS, Budget, Key, Net, Quota};
 
-use super::{MINUTE, client, gcra, limiter_within};
+use super::{MINUTE, client, gcra, limiter_within, sliding};
 
 const FLOOD: u64 = 200_000;
 
@@ -38,6 +38,28 @@ fn a_flood_of_fresh_keys_never_resets_a_limited_key() {
             assert_eq!([budget.take_full_edge(), budget.take_full_edge()], [true, false]);
         }
     }
+}
+
+/// An attacker who owns a /32 of IPv6: each key is fresh, from as many networks as there are.
+#[test]
+fn two_million_fresh_keys_neither_reset_a_client_nor_take_his_place() {
+    let budget = Budget::new(10_000);
+    let (limiter, clock) = limiter_within(&budget, sliding(), &Quota::new(10, 60 * MINUTE));
+    let (limited, honest) = (client(0), client_of(7, 1));
+    limiter.check(limited, 10);
+    limiter.check(honest, 1);
+    for number in 2..2_000_000_u64 {
+        limiter.check(client_of_48(number & 0xffff, number), 1);
+        if number % 200_000 == 0 {
+            clock.advance(MINUTE);
+            limiter.forget_idle();
+            assert!(!limiter.check(limited, 1).admitted, "after {number}");
+        }
+    }
+    assert_eq!((budget.keys(), budget.overflow_keys()), (10_000, 65_536));
+    assert!(limiter.check(honest, 9).admitted);
+    // A newcomer of another network has to share now, but not with a network that is spent.
+    assert_eq!(limiter.peek(client_of(8, 3_000_000)).remaining, 10);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use sluice_limits::{ALGORITHMS, Decision, MAX_WINDOWS, Policy, Quota};
+use sluice_limits::{ALGORITHMS, Budget, Decision, MAX_WINDOWS, Policy, Quota};
 
-use super::{MINUTE, SECOND, client, exact, fixed, limiter, sliding};
+use super::{MINUTE, SECOND, client, exact, fixed, limiter, limiter_within, sliding};
 
 /// How many of `tries` requests each of two threads gets through.
 fn admitted(tries: usize, check: impl Fn() -> bool + Sync) -> usize {
@@ -111,5 +111,36 @@ fn a_policy_never_admits_more_than_its_tightest_window() {
         });
         assert!(passed <= 1_000, "{}: {passed}", algorithm.name);
         assert_eq!(windows[0].check(client(1), 0).remaining, 5_000 - passed as u64, "{}", algorithm.name);
+    }
+}
+
+/// One thread floods, the other sweeps; a client who spent his limit is refused all the time.
+#[test]
+fn no_flood_and_no_sweep_resets_a_limited_key() {
+    for algorithm in ALGORITHMS {
+        let budget = Budget::new(200);
+        let (limiter, clock) = limiter_within(&budget, algorithm, &Quota::new(3, MINUTE));
+        assert!(limiter.check(client(0), 3).admitted);
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                for number in 1..20_000 {
+                    // Half of them are at rest at once.
+                    limiter.check(client(number), 1);
+                    limiter.refund(client(number), (number % 2) as u32);
+                    clock.advance(SECOND / 2_000);
+                    assert!(budget.keys() <= 200);
+                }
+            });
+            start.wait();
+            for _ in 0..500 {
+                limiter.forget_idle();
+                assert!(!limiter.check(client(0), 3).admitted, "{}", algorithm.name);
+            }
+        });
+        assert_eq!(limiter.keys(), budget.keys());
+        limiter.clear();
+        assert_eq!((budget.keys(), budget.overflow_keys()), (0, 0), "{}", algorithm.name);
     }
 }
