@@ -21,8 +21,7 @@ pub struct RateLimiting(RateLimit);
 impl Configured for RateLimiting {
     const NAME: &'static str = "rate-limiting";
     const SUMMARY: &'static str = "Limits how many requests a client may make a second, minute, hour, day, month or year";
-    /// Kong's is 910, the same as that of `rate-limiting-advanced`; here no two plugins have one place.
-    const PRIORITY: u16 = 909;
+    const PRIORITY: u16 = 910;
     const PHASES: Phases = Phases { request: true, upstream_request: false };
     const LATER: &'static [&'static str] = &[
         "redis",

@@ -14,6 +14,13 @@ pub(crate) struct Step {
     plugin: Arc<dyn Plugin>,
 }
 
+impl Step {
+    /// Where it stands: the highest priority first, and of one priority by name.
+    fn place(&self) -> (std::cmp::Reverse<u16>, &'static str) {
+        (std::cmp::Reverse(self.kind.priority), self.kind.name)
+    }
+}
+
 /// The plugins of one route or one consumer, the highest priority first, and which phases they need.
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
@@ -35,7 +42,7 @@ impl Chain {
             }
         }
         let mut steps: Vec<Step> = best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
-        steps.sort_by_key(|step| std::cmp::Reverse(step.kind.priority));
+        steps.sort_by_key(Step::place);
         Self { steps }
     }
 
@@ -95,7 +102,7 @@ impl Merged {
     fn next<'a>(&mut self, chain: &'a Chain, own: &'a [Step], wants: impl Fn(Phases) -> bool) -> Option<&'a Step> {
         loop {
             let step = match (chain.steps.get(self.route), own.get(self.own)) {
-                (Some(of_route), Some(of_own)) if of_route.kind.priority > of_own.kind.priority => self.take_route(of_route),
+                (Some(of_route), Some(of_own)) if of_route.place() < of_own.place() => self.take_route(of_route),
                 (Some(of_route), Some(of_own)) => {
                     self.route += usize::from(of_route.kind.name == of_own.kind.name);
                     self.own += 1;
