@@ -154,4 +154,5 @@ def main():
         print(f"\nsluice: {idle:.1f} MiB resident when idle, {resident_mib(sluice_id):.1f} MiB after the load")
 
 
-main()
+if __name__ == "__main__":
+    main()

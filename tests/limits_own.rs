@@ -96,3 +96,20 @@ fn kongs_other_limit_has_its_own_words() {
     assert_eq!(refused.json()["request_id"], refused.header("X-Request-Id").unwrap());
     assert!(refused.header("Retry-After").unwrap().parse::<u64>().unwrap() > 0);
 }
+
+#[test]
+fn two_limits_of_one_priority_count_once_each_whoever_has_his_own() {
+    let upstream = httpbin();
+    let plugins = format!(
+        "[plugins.key-auth]\n[plugins.rate-limiting]\nyear = 50\n{}{}",
+        once("", "").replace("limit = [1]", "limit = [40]").replace(&YEAR.to_string(), "2592000"),
+        once("consumers.Joe.", "").replace("limit = [1]", "limit = [30]").replace(&YEAR.to_string(), "2592000"),
+    );
+    let gateway = start(&upstream, &plugins);
+    for n in 1..4 {
+        let answer = gateway.get("/demo", &[("apikey", "joe")]);
+        let left = |name| answer.header(name).map(str::to_owned);
+        assert_eq!(left("X-RateLimit-Remaining-Year"), Some((50 - n).to_string()));
+        assert_eq!(left("X-RateLimit-Remaining-Month"), Some((30 - n).to_string()));
+    }
+}

@@ -77,6 +77,10 @@ fn both_ways_pass_the_same_answers_on() {
             "/hop",
             "HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nVia: 1.0 a\r\nContent-Length: 2\r\n\r\nok",
         ),
+        (
+            "/hops",
+            "HTTP/1.1 200 OK\r\nConnection: X-A\r\nConnection: X-B\r\nConnection: X-C\r\nX-A: 1\r\nX-B: 2\r\nX-C: 3\r\nContent-Length: 2\r\n\r\nok",
+        ),
         ("/ours", "HTTP/1.1 200 OK\r\nX-Request-Id: theirs\r\nRateLimit-Limit: 7\r\nContent-Length: 2\r\n\r\nok"),
         ("/twice", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
         ("/early", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
@@ -128,6 +132,7 @@ fn unchunked(head: &str, mut body: &str) -> String {
 fn a_broken_answer_is_told_as_one_on_both_ways() {
     const ANSWERS: &[(&str, &str)] = &[
         ("/nothing", ""),
+        ("/zero", "HTTP/1.1 000 Zero\r\nContent-Length: 9\r\n\r\nhello"),
         ("/garbage", "SSH-2.0-OpenSSH\r\n\r\n"),
         ("/lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"),
         ("/chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n"),
@@ -209,12 +214,43 @@ fn plain_and_other_requests_share_a_connection() {
 fn a_client_that_goes_frees_the_upstream() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let gateway = Gateway::start(&config(listener.local_addr().unwrap(), ""));
+    let large = "x".repeat(5000);
+    // Also if it said something after its request.
+    for more in ["", "\r\n", large.as_str()] {
+        let mut client = TcpStream::connect(gateway.proxy).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        let (mut upstream, _) = listener.accept().unwrap();
+        assert!(read_head(&mut upstream).starts_with("GET / "));
+        client.write_all(more.as_bytes()).unwrap();
+        drop(client);
+        assert_eq!(upstream.read(&mut [0; 16]).unwrap(), 0, "the gateway hangs up");
+    }
+}
+
+#[test]
+fn early_heads_without_an_end_are_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_head(&mut stream);
+        while stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_ok() {}
+    });
+    let gateway = Gateway::start(&config(address, ""));
+    assert_eq!(gateway.get("/", &[]).status, 502);
+}
+
+#[test]
+fn an_answer_arrives_whole_though_the_client_went_on_talking() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(upstream.address, ""));
     let mut client = TcpStream::connect(gateway.proxy).unwrap();
-    client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let (mut upstream, _) = listener.accept().unwrap();
-    assert!(read_head(&mut upstream).starts_with("GET / "));
-    drop(client);
-    assert_eq!(upstream.read(&mut [0; 16]).unwrap(), 0, "the gateway hangs up");
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"GET /bytes/3000000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    client.write_all(&[b'x'; 100_000]).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > 3_000_000, "{}", answer.len());
 }
 
 #[test]

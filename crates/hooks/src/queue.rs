@@ -271,6 +271,7 @@ mod tests {
                 rate: 4,
                 limit: 3,
                 window: Window(60),
+                shadow: false,
             });
         }
         let mut out = Vec::new();

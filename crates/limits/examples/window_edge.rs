@@ -1,6 +1,6 @@
 //! What each algorithm makes of a burst around a window's edge: prints a picture as SVG.
 //!
-//! `cargo run -p sluice-limits --example window_edge > docs/limits.svg`
+//! `cargo run -p sluice-limits --example window_edge > crates/limits/window_edge.svg`
 //!
 //! One panel an algorithm: bars are what comes and what is admitted in a second, the line is what was admitted in the last
 //! minute. The clock is set by the trace, so that the picture is the same every time.

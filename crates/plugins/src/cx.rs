@@ -3,18 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use sluice_events::Entity;
 use sluice_limits::Permit;
-use smallvec::SmallVec;
 
 use crate::client::Consumer;
 use crate::limiting::Held;
-
-/// Headers that wait to be written, their names in the case that clients are shown. A limit's few need no allocation.
-pub type ResponseHeaders = SmallVec<[(Bytes, HeaderValue); 6]>;
+use crate::response_headers::ResponseHeaders;
 
 /// A request as a plugin sees it.
 pub struct Cx<'a> {

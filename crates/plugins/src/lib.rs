@@ -17,16 +17,18 @@ mod rate_limiting;
 mod rate_limiting_advanced;
 mod registry;
 mod reply;
+mod response_headers;
 #[cfg(test)]
 mod testing;
 
 pub use build::{Built, build};
 pub use client::{Consumer, Consumers};
 pub use credentials::check_credentials;
-pub use cx::{Cx, Memory, ResponseHeaders, UpstreamRequest};
+pub use cx::{Cx, Memory, UpstreamRequest};
 pub use limiters::Limiters;
 pub use limiting::{Client, Limit, Shown, ShownWindow, Usage};
 pub use number::number;
 pub use plugin::{BuildCx, Configured, CredentialKind, Flow, Kind, Phases, Plugin};
 pub use registry::{PLUGINS, plugin};
 pub use reply::{Body, Reply};
+pub use response_headers::ResponseHeaders;

@@ -9,7 +9,7 @@ use sluice_config::{Environment, Source, read};
 use sluice_events::{Bus, Entity, Occurrence};
 use sluice_limits::{ManualClock, SharedClock};
 
-use crate::{Consumers, Cx, Flow, Limiters, Memory, Plugin, Reply, build};
+use crate::{Consumers, Cx, Flow, Limiters, Memory, Plugin, Reply, ResponseHeaders, build};
 
 /// A plugin with the world around it.
 pub(crate) struct Bench {
@@ -111,7 +111,7 @@ impl Bench {
     /// Asks the plugin about a GET with the bench's own memory.
     pub fn flow(&mut self, target: &str, headers: &[(&str, &str)], ip: &str) -> Flow {
         let mut memory = std::mem::take(&mut self.memory);
-        memory.response_headers.clear();
+        memory.response_headers = ResponseHeaders::default();
         let flow = self.put(&mut memory, &request(target, headers), ip);
         self.memory = memory;
         flow
@@ -138,7 +138,7 @@ impl Bench {
 
     /// A header that the plugin left for the answer.
     pub fn left(&self, name: &str) -> Option<&str> {
-        self.memory.response_headers.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.to_str().ok())
+        self.memory.response_headers.iter().find(|(key, _)| *key == name).and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 }
 

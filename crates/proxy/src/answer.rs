@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::header::HeaderValue;
 use pingora_core::protocols::http::date::get_cached_date;
+use sluice_plugins::ResponseHeaders;
 
 use crate::ctx::Ctx;
 
@@ -55,22 +54,24 @@ impl Lines {
     }
 }
 
-/// What an answer of an upstream gets from us, beside what plugins left for it.
-pub(crate) fn on_the_way(ctx: &Ctx, mut put: impl FnMut(&'static str, HeaderValue)) {
+/// How long the upstream took, and how long we did, in milliseconds.
+pub(crate) fn latencies(ctx: &Ctx) -> [(&'static str, u64); 2] {
     let now = Instant::now();
     let sent = ctx.upstream_started.unwrap_or(now);
-    put("X-Kong-Upstream-Latency", millis(now - sent));
-    put("X-Kong-Proxy-Latency", millis(sent - ctx.started));
-    put("X-Request-Id", ctx.id.header());
+    [
+        ("X-Kong-Upstream-Latency", (now - sent).as_millis() as u64),
+        ("X-Kong-Proxy-Latency", (sent - ctx.started).as_millis() as u64),
+    ]
 }
 
 /// Whether an answer of an upstream may not bring this header: we write it.
-pub(crate) fn is_ours(name: &str, left_by_plugins: &[(Bytes, HeaderValue)]) -> bool {
-    const OURS: [&str; 4] = ["x-kong-upstream-latency", "x-kong-proxy-latency", "x-request-id", "date"];
-    OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name))
-        || left_by_plugins.iter().any(|(left, _)| left.eq_ignore_ascii_case(name.as_bytes()))
-}
-
-pub(crate) fn millis(duration: std::time::Duration) -> HeaderValue {
-    sluice_plugins::number(duration.as_millis() as u64)
+pub(crate) fn is_ours(name: &str, left_by_plugins: &ResponseHeaders) -> bool {
+    let ours = match name.len() {
+        4 => name.eq_ignore_ascii_case("date"),
+        12 => name.eq_ignore_ascii_case("x-request-id"),
+        20 => name.eq_ignore_ascii_case("x-kong-proxy-latency"),
+        23 => name.eq_ignore_ascii_case("x-kong-upstream-latency"),
+        _ => false,
+    };
+    ours || left_by_plugins.has(name)
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -19,10 +20,14 @@ use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
-/// How much of a client's next request is taken in while the answer to this one is awaited.
-const AHEAD: usize = 256;
+/// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
+/// whether it is still there.
+const AHEAD: usize = 16 * 1024;
+/// How long a client may take nothing of its answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client's connection. Only the task that owns it touches the stream, so the locks are free whenever they are tried.
 pub(crate) struct Connection {
@@ -69,10 +74,12 @@ impl Connection {
         poll_read_buf(Pin::new(stream.get_mut().unwrap_or_else(PoisonError::into_inner)), cx, ahead)
     }
 
-    /// Writes all of it, past Pingora.
+    /// Writes all of it, past Pingora, unless the client takes nothing for too long.
     pub async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut late: Option<Pin<Box<Sleep>>> = None;
         std::future::poll_fn(|cx| {
-            self.with(|mut stream| {
+            let before = bytes.len();
+            let sent = self.with(|mut stream| {
                 while !bytes.is_empty() {
                     let written = ready!(stream.as_mut().poll_write(cx, bytes))?;
                     if written == 0 {
@@ -81,7 +88,15 @@ impl Connection {
                     bytes = &bytes[written..];
                 }
                 stream.poll_flush(cx)
-            })
+            });
+            if sent.is_ready() {
+                return sent;
+            }
+            if bytes.len() < before {
+                late = None;
+            }
+            let late = late.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+            late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
         })
         .await
     }
@@ -89,20 +104,17 @@ impl Connection {
     /// Ready when the client has gone. What it sends instead is kept for the next reader.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Ok(mut ahead) = self.ahead.try_lock() else { return Poll::Pending };
-        if ahead.len() >= AHEAD {
-            return Poll::Pending;
-        }
-        let mut room = [0; AHEAD];
-        let mut into = ReadBuf::new(&mut room);
-        match self.with(|stream| stream.poll_read(cx, &mut into)) {
-            Poll::Ready(Ok(())) if !into.filled().is_empty() => {
-                ahead.extend_from_slice(into.filled());
-                // Whatever comes next waits in the socket until this much is read.
-                Poll::Pending
+        // Until nothing more is there, so that the task is woken by what comes next.
+        while ahead.len() < AHEAD {
+            let mut room = [0; 256];
+            let mut into = ReadBuf::new(&mut room);
+            match self.with(|stream| stream.poll_read(cx, &mut into)) {
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => ahead.extend_from_slice(into.filled()),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
             }
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
         }
+        Poll::Pending
     }
 
     fn with<R>(&self, act: impl FnOnce(Pin<&mut dyn IO>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {

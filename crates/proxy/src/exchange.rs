@@ -15,7 +15,7 @@ mod upstream;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
 
 use crate::ctx::Ctx;
 use crate::snapshot::ServiceView;
@@ -26,6 +26,8 @@ use upstream::Upstream;
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
+/// How many heads may come before the answer's own.
+const MOST_EARLY: usize = 16;
 
 /// Asks the upstream and passes its answer on. An error before the first byte of the answer is still to be answered.
 pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()> {
@@ -36,9 +38,12 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
     let mut answer = BytesMut::with_capacity(4096);
     ctx.upstream_started = Some(Instant::now());
     let mut upstream = ask(visit, ctx, service, &request, &mut answer).await?;
+    let mut early = 0;
     let head = loop {
         match head::translate(&answer, visit, ctx)? {
+            Some(head) if head.interim && early == MOST_EARLY => return Err(invalid("it has too many early heads")),
             Some(head) if head.interim => {
+                early += 1;
                 answer.advance(head.length);
                 visit.send(&head.bytes).await?;
             }
@@ -48,7 +53,7 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
             None => {}
         }
     };
-    visit.stays = head.client_may_stay;
+    visit.keep = head.client_may_stay;
     answer.advance(head.length);
     pass(visit, ctx, head, (upstream, answer)).await
 }
@@ -58,11 +63,12 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
 async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &[u8], answer: &mut BytesMut) -> Result<Upstream> {
     let mut may_be_kept = true;
     loop {
-        let mut upstream = match Upstream::reach(service, may_be_kept).await {
+        let mut upstream = match Upstream::reach(service, may_be_kept, visit.connection).await {
             Ok(upstream) => upstream,
             Err(error) => {
                 ctx.failures += 1;
-                if ctx.failures > service.retries {
+                let for_nobody = *error.esource() == ErrorSource::Downstream;
+                if for_nobody || ctx.failures > service.retries {
                     return Err(error);
                 }
                 continue;
@@ -85,7 +91,7 @@ async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &
 /// Whether an error is what a connection shows that was closed while nobody looked.
 fn is_stale(error: &Error) -> bool {
     matches!(error.etype(), ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed)
-        && *error.esource() == pingora_core::ErrorSource::Upstream
+        && *error.esource() == ErrorSource::Upstream
 }
 
 /// Passes the head and the body on, as fast as the client takes them.

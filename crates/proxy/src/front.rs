@@ -27,10 +27,13 @@ use crate::failure::reply_to;
 use crate::plain::{self, Found};
 use crate::reply;
 use crate::service::{Gateway, KEEPALIVE_SECONDS};
-use crate::visit::Visit;
+use crate::visit::{Visit, is_begun};
 
 /// How long a connection may be idle, and how long a head may take from its first byte to its last.
 const PATIENCE: Duration = Duration::from_secs(KEEPALIVE_SECONDS);
+/// How long, and for how many bytes, a client is listened to after the last answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_FOR: usize = 4 * 1024 * 1024;
 /// A head that is longer is not read here.
 const LONG: usize = 32 * 1024;
 
@@ -62,8 +65,8 @@ impl Front {
     }
 
     /// Serves a request.
-    async fn serve(&self, request: &Parts, connection: &Connection, stopping: bool) -> Served {
-        let mut visit = Visit { request, connection, stays: !stopping && plain::stays(request) };
+    async fn serve(&self, request: &Parts, connection: &Connection, shutdown: &ShutdownWatch) -> Served {
+        let mut visit = Visit { request, connection, keep: plain::stays(request), shutdown: Some(shutdown) };
         let mut ctx = self.gateway.begin();
         let routed = decide::route(&visit, &mut ctx);
         if ctx.service().is_some_and(|service| !service.target.is_plain()) {
@@ -79,11 +82,11 @@ impl Front {
             Err(reply) => reply::write(&visit, &mut ctx, reply).await,
         };
         if let Err(error) = answered {
-            visit.stays = false;
+            visit.keep = false;
             apologise(&visit, &mut ctx, &error).await;
             ctx.log(&error, ctx.answered);
         }
-        Served::Answered(visit.stays)
+        Served::Answered(visit.stays())
     }
 
     /// Hands over what is not plain, for one request. The connection comes back if it can have another one.
@@ -111,10 +114,10 @@ impl ServerApp for Front {
         }
         loop {
             match next(&mut connection, patience.as_mut(), shutdown).await {
-                Next::Plain(request, bytes) => match self.serve(&request, &connection, is_begun(shutdown)).await {
+                Next::Plain(request, bytes) => match self.serve(&request, &connection, shutdown).await {
                     Served::Answered(true) => {}
                     Served::Answered(false) => {
-                        connection.shutdown().await;
+                        hang_up(&mut connection).await;
                         return None;
                     }
                     Served::Refused => {
@@ -131,12 +134,6 @@ impl ServerApp for Front {
     async fn cleanup(&self) {
         self.pingora.cleanup().await;
     }
-}
-
-/// Whether the gateway stops.
-fn is_begun(shutdown: &ShutdownWatch) -> bool {
-    // It is told once; `has_changed` reads one number, where `borrow` takes a lock.
-    shutdown.has_changed().unwrap_or(true)
 }
 
 /// Waits for the next request; not for ever, and not when the gateway stops.
@@ -178,6 +175,30 @@ async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdo
             since = Instant::now();
         }
     }
+}
+
+/// Closes a connection. What the client still says is read for a while: a socket that is closed with something unread
+/// takes back what it has sent (RFC 9112, 9.6).
+async fn hang_up(connection: &mut Connection) {
+    connection.shutdown().await;
+    let unread = poll_fn(|cx| Poll::Ready(connection.poll_gone(cx))).await.is_pending() && !connection.ahead().is_empty();
+    if !unread {
+        return;
+    }
+    let mut over = pin!(sleep(LINGER));
+    let mut read = 0;
+    poll_fn(|cx| {
+        while read < LINGER_FOR {
+            connection.ahead().clear();
+            match connection.poll_more(cx) {
+                Poll::Ready(Ok(more @ 1..)) => read += more,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return over.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Says what went wrong, unless something was said already or nobody is left to hear it.

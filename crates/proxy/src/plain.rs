@@ -105,12 +105,12 @@ fn is_plain(header: &Header<'_>) -> bool {
     !OTHERS.into_iter().any(same)
 }
 
-/// Whether the client keeps its connection after the answer.
+/// Whether the client keeps its connection after the answer. One that closes anywhere closes.
 pub(crate) fn stays(request: &Parts) -> bool {
-    let said = request.headers.get(CONNECTION).map(HeaderValue::as_bytes);
+    let mut said = request.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes).peekable();
     match request.version {
-        Version::HTTP_11 => !said.is_some_and(|said| said.eq_ignore_ascii_case(b"close")),
-        _ => said.is_some_and(|said| said.eq_ignore_ascii_case(b"keep-alive")),
+        Version::HTTP_11 => !said.any(|said| said.eq_ignore_ascii_case(b"close")),
+        _ => said.peek().is_some() && said.all(|said| said.eq_ignore_ascii_case(b"keep-alive")),
     }
 }
 
@@ -172,6 +172,7 @@ mod tests {
         };
         check("HTTP/1.1", "", true);
         check("HTTP/1.1", "Connection: Close\r\n", false);
+        check("HTTP/1.1", "Connection: keep-alive\r\nConnection: close\r\n", false);
         check("HTTP/1.0", "", false);
         check("HTTP/1.0", "Connection: Keep-Alive\r\n", true);
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
-use sluice_plugins::{Body, Reply};
+use sluice_plugins::{Body, Reply, ResponseHeaders};
 
 use crate::answer::{Lines, SERVER};
 use crate::ctx::Ctx;
@@ -22,12 +22,12 @@ pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Res
     let mut lines = Lines::begin(reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default().as_bytes());
     lines.line(b"Content-Type", content_type.as_bytes());
     lines.number_line(b"Content-Length", body.len() as u64);
-    let left = std::mem::take(&mut ctx.memory.response_headers);
-    left.iter().chain(&reply.headers).for_each(|(name, value)| lines.line(name, value.as_bytes()));
+    lines.0.extend_from_slice(ctx.memory.response_headers.bytes());
+    reply.headers.iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.number_line(b"X-Kong-Response-Latency", ctx.started.elapsed().as_millis() as u64);
     lines.line(b"Server", SERVER);
-    let mut bytes = lines.end(visit.stays);
+    let mut bytes = lines.end(visit.stays());
     if visit.request.method != http::Method::HEAD {
         bytes.extend_from_slice(&body);
     }
@@ -36,8 +36,8 @@ pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Res
 }
 
 /// Adds what plugins left to the answer of an upstream.
-pub(crate) fn insert_all(head: &mut ResponseHeader, headers: impl IntoIterator<Item = (Bytes, HeaderValue)>) -> Result<()> {
-    headers.into_iter().try_for_each(|(name, value)| head.insert_header(name, value))
+pub(crate) fn insert_all(head: &mut ResponseHeader, headers: &ResponseHeaders) -> Result<()> {
+    headers.iter().try_for_each(|(name, value)| head.insert_header(name.to_owned(), value))
 }
 
 /// Kong's error body.

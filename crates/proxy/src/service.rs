@@ -14,8 +14,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sluice_config::Config;
-use sluice_plugins::{Memory, Reply};
-use smallvec::SmallVec;
+use sluice_plugins::{Memory, Reply, number};
 
 use crate::answer;
 use crate::ctx::Ctx;
@@ -137,10 +136,11 @@ impl ProxyHttp for Gateway {
             framing::strip_hop_by_hop(response)?;
             framing::suit_old_client(session, response);
         }
-        reply::insert_all(response, std::mem::take(&mut ctx.memory.response_headers))?;
-        let mut ours = SmallVec::<[_; 3]>::new();
-        answer::on_the_way(ctx, |name, value| ours.push((name, value)));
-        ours.into_iter().try_for_each(|(name, value)| response.insert_header(name, value))?;
+        reply::insert_all(response, &ctx.memory.response_headers)?;
+        for (name, millis) in answer::latencies(ctx) {
+            response.insert_header(name, number(millis))?;
+        }
+        response.insert_header("X-Request-Id", ctx.id.header())?;
         match response.headers.contains_key(VIA) {
             true => response.append_header("Via", HeaderValue::from_static("1.1 sluice")).map(drop),
             false => response.insert_header("Via", HeaderValue::from_static("1.1 sluice")),

@@ -150,7 +150,16 @@ impl Running {
         let consumer = (!consumer.is_null()).then(|| entity(7, consumer));
         let service = Some(entity(8, json!({ "id": "00000000-0000-0000-0000-000000000008", "name": "demo", "port": 80 })));
         let ip = IpAddr::from(ip.to_be_bytes());
-        self.emitter.emit(|| RateLimitExceeded { consumer, ip, service, route: None, rate: 4, limit: 3, window: Window(60) });
+        self.emitter.emit(|| RateLimitExceeded {
+            consumer,
+            ip,
+            service,
+            route: None,
+            rate: 4,
+            limit: 3,
+            window: Window(60),
+            shadow: false,
+        });
     }
 
     pub fn stats(&self, name: &str) -> HookStats {

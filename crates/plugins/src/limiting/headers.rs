@@ -4,19 +4,17 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::HeaderValue;
 use sluice_events::Window;
 use sluice_limits::{Decision, Verdict};
 
-use crate::cx::ResponseHeaders;
-use crate::number::number;
+use crate::response_headers::ResponseHeaders;
 
-static LIMIT: Bytes = Bytes::from_static(b"RateLimit-Limit");
-static REMAINING: Bytes = Bytes::from_static(b"RateLimit-Remaining");
-static RESET: Bytes = Bytes::from_static(b"RateLimit-Reset");
-static DRAFT_POLICY: Bytes = Bytes::from_static(b"RateLimit-Policy");
-static DRAFT: Bytes = Bytes::from_static(b"RateLimit");
+const LIMIT: &str = "RateLimit-Limit";
+const REMAINING: &str = "RateLimit-Remaining";
+const RESET: &str = "RateLimit-Reset";
+const DRAFT_POLICY: &str = "RateLimit-Policy";
+const DRAFT: &str = "RateLimit";
 
 /// What is said beside `X-RateLimit-*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +35,14 @@ pub(crate) struct Headers {
 struct Names {
     window: Window,
     label: String,
-    limit: Bytes,
-    remaining: Bytes,
+    limit: String,
+    remaining: String,
 }
 
 impl Headers {
     /// The headers of these windows and their limits.
     pub fn new(windows: &[Window], limits: &[u64], style: Style) -> Self {
-        let name = |kind: &str, window: &Window| Bytes::from(format!("X-RateLimit-{kind}-{}", window.header_name()));
+        let name = |kind: &str, window: &Window| format!("X-RateLimit-{kind}-{}", window.header_name());
         let names = windows.iter().map(|window| Names {
             window: *window,
             label: window.label(),
@@ -60,13 +58,15 @@ impl Headers {
     /// Writes how each window stands.
     pub fn write(&self, verdict: &Verdict<'_>, out: &mut ResponseHeaders) {
         for (names, decision) in self.windows.iter().zip(verdict.decisions) {
-            out.push((names.limit.clone(), number(decision.limit)));
-            out.push((names.remaining.clone(), number(decision.remaining)));
+            out.put_number(&names.limit, decision.limit);
+            out.put_number(&names.remaining, decision.remaining);
         }
         match &self.policy {
             Some(policy) => {
-                out.push((DRAFT_POLICY.clone(), policy.clone()));
-                out.extend(self.draft(verdict).map(|value| (DRAFT.clone(), value)));
+                out.put(DRAFT_POLICY, policy);
+                if let Some(value) = self.draft(verdict) {
+                    out.put(DRAFT, &value);
+                }
             }
             None => self.write_tightest(verdict, out),
         }
@@ -79,9 +79,9 @@ impl Headers {
         let all = self.windows.iter().zip(verdict.decisions);
         let tightest = all.min_by_key(|(names, decision)| (decision.remaining, std::cmp::Reverse(names.window.0)));
         if let Some(decision) = refused.or(tightest.map(|(_, decision)| decision)) {
-            out.push((LIMIT.clone(), number(decision.limit)));
-            out.push((REMAINING.clone(), number(decision.remaining)));
-            out.push((RESET.clone(), number(seconds(decision.reset))));
+            out.put_number(LIMIT, decision.limit);
+            out.put_number(REMAINING, decision.remaining);
+            out.put_number(RESET, seconds(decision.reset));
         }
     }
 

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Response, Status};
 use pingora_core::Result;
+use smallvec::SmallVec;
 
 use super::body::{Coding, Framing};
 use super::invalid;
@@ -40,17 +41,20 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
         Err(_) => return Err(invalid("its head is broken")),
     };
     let (status, reason) = (head.code.unwrap_or_default(), head.reason.unwrap_or_default());
+    if status < 100 {
+        return Err(invalid("its status is none"));
+    }
     let modern = visit.is_modern();
     if (100..200).contains(&status) {
         if status == 101 {
             return Err(invalid("it switches to a protocol that nobody asked for"));
         }
-        return Ok(Some(interim(&head, status, length, modern)));
+        return interim(&head, status, length, modern).map(Some);
     }
     let said = Said::read(&head)?;
     let (framing, upstream_may_stay) = said.framing(visit.request.method == http::Method::HEAD, status)?;
     let coded = modern && matches!(framing, Framing::Chunked | Framing::Close);
-    let client_may_stay = visit.stays && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
+    let client_may_stay = visit.stays() && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
     let mut lines = Lines::begin(status, reason.as_bytes());
     let left = &ctx.memory.response_headers;
     for header in &*head.headers {
@@ -67,8 +71,9 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
     } else if coded {
         lines.line(b"Transfer-Encoding", b"chunked");
     }
-    left.iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
-    answer::on_the_way(ctx, |name, value| lines.line(name.as_bytes(), value.as_bytes()));
+    lines.0.extend_from_slice(left.bytes());
+    answer::latencies(ctx).into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
+    lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.line(b"Via", answer::VIA);
     let coding = if coded { Coding::Chunked } else { Coding::Plain };
     let bytes = lines.end(client_may_stay);
@@ -76,41 +81,42 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
 }
 
 /// An early head, such as 103, goes to clients that know what it is.
-fn interim(head: &Response<'_, '_>, status: u16, length: usize, modern: bool) -> Head {
+fn interim(head: &Response<'_, '_>, status: u16, length: usize, modern: bool) -> Result<Head> {
     let mut bytes = Vec::new();
     if modern && status != 100 {
         let mut lines = Lines::begin(status, head.reason.unwrap_or_default().as_bytes());
-        let kept = head.headers.iter().filter(|header| !is_hop_by_hop(header.name));
+        let said = Said::read(head)?;
+        let kept = head.headers.iter().filter(|header| !said.is_between(header.name));
         kept.for_each(|header| lines.line(header.name.as_bytes(), header.value));
         bytes = lines.0;
         bytes.extend_from_slice(b"\r\n");
     }
     let (framing, coding) = (Framing::Nothing, Coding::Plain);
-    Head { length, bytes, status, interim: true, framing, coding, upstream_may_stay: true, client_may_stay: true }
+    Ok(Head { length, bytes, status, interim: true, framing, coding, upstream_may_stay: true, client_may_stay: true })
 }
 
 /// What a head says of its body and of the connection.
 struct Said<'h> {
     length: Option<u64>,
     chunked: bool,
+    modern: bool,
     keep_alive: bool,
+    /// Whether Connection names more than what becomes of the connection.
+    nominates: bool,
     /// The values of Connection, in whose lists other headers are named.
-    connection: [&'h [u8]; 2],
+    connection: SmallVec<[&'h [u8]; 2]>,
 }
 
 impl<'h> Said<'h> {
     fn read(head: &Response<'_, 'h>) -> Result<Self> {
         let modern = head.version == Some(1);
-        let mut said = Self { length: None, chunked: false, keep_alive: modern, connection: [&[]; 2] };
-        let mut connections = 0;
+        let mut said =
+            Self { length: None, chunked: false, modern, keep_alive: modern, nominates: false, connection: SmallVec::new() };
         for header in &*head.headers {
             match header.name.len() {
                 10 if header.name.eq_ignore_ascii_case("connection") => {
-                    let Some(place) = said.connection.get_mut(connections) else {
-                        return Err(invalid("it has too many Connection headers"));
-                    };
-                    *place = header.value;
-                    connections += 1;
+                    said.nominates |= ![&b"close"[..], b"keep-alive"].iter().any(|word| header.value.eq_ignore_ascii_case(word));
+                    said.connection.push(header.value);
                 }
                 14 if header.name.eq_ignore_ascii_case("content-length") => said.add_length(header.value)?,
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
@@ -148,8 +154,8 @@ impl<'h> Said<'h> {
 
     /// How the body ends (RFC 9112, 6.3), and whether the connection can be used again after it.
     fn framing(&self, head_only: bool, status: u16) -> Result<(Framing, bool)> {
-        // Chunks and a length together are how answers are smuggled.
-        let may_stay = self.keep_alive && !(self.chunked && self.length.is_some());
+        // Chunks with a length, or from those who know no chunks, are how answers are smuggled.
+        let may_stay = self.keep_alive && !(self.chunked && (self.length.is_some() || !self.modern));
         Ok(match (self.chunked, self.length) {
             _ if head_only || matches!(status, 204 | 304) => (Framing::Nothing, may_stay),
             (true, _) => (Framing::Chunked, may_stay),
@@ -165,7 +171,7 @@ impl<'h> Said<'h> {
 
     /// Whether a header is between the upstream and us, or written again by us.
     fn is_between(&self, name: &str) -> bool {
-        is_hop_by_hop(name) || (self.connection.iter().any(|value| !value.is_empty()) && self.names(name))
+        is_hop_by_hop(name) || (self.nominates && self.names(name))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// A connection to the service: one that was kept if that is allowed, or a new one.
-    pub async fn reach(service: &ServiceView, may_be_kept: bool) -> Result<Self> {
+    pub async fn reach(service: &ServiceView, may_be_kept: bool, client: &Connection) -> Result<Self> {
         let target = &service.target;
         let address = target.address().await.map_err(|error| {
             tracing::warn!(service = service.name, %error, "name resolution failed");
@@ -38,7 +38,7 @@ impl Upstream {
         let kept = waiting.is_some();
         let stream = match waiting {
             Some(stream) => stream,
-            None => connect(address, service.connect_timeout).await?,
+            None => while_it_waits(client, connect(address, service.connect_timeout)).await?,
         };
         Ok(Self { stream, address, kept, read_timeout: service.read_timeout, write_timeout: service.write_timeout })
     }
@@ -70,7 +70,7 @@ impl Upstream {
                 return Poll::Ready(read.map_err(|e| Error::because(ErrorType::ReadError, "reading the answer", e).into_up()));
             }
             if client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(Error::explain(ErrorType::ConnectionClosed, "while it waited").into_down()));
+                return Poll::Ready(Err(gone()));
             }
             late.as_mut().poll(cx).map(|()| Err(Error::new(ErrorType::ReadTimedout).into_up()))
         })
@@ -81,6 +81,20 @@ impl Upstream {
     pub fn keep(self) {
         pool::put(self.address, self.stream);
     }
+}
+
+/// Does this as long as the client waits for it.
+async fn while_it_waits<T>(client: &Connection, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Pending => client.poll_gone(cx).map(|()| Err(gone())),
+        done => done,
+    })
+    .await
+}
+
+fn gone() -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, "while it waited").into_down()
 }
 
 async fn connect(address: SocketAddr, within: Duration) -> Result<TcpStream> {

@@ -44,7 +44,7 @@ fn a_held_request_spends_once_when_there_is_room_and_its_headers_come_once() {
         tries += 1;
     }
     assert_eq!(tries, 10, "fifty seconds are left of the minute");
-    assert_eq!(memory.response_headers.iter().filter(|(name, _)| name == "RateLimit-Limit").count(), 1);
+    assert_eq!(memory.response_headers.iter().filter(|(name, _)| *name == "RateLimit-Limit").count(), 1);
     assert!(memory.held.is_none());
     assert_eq!(ask(&bench, &mut Memory::default()), "held", "the new minute is spent");
     bench.clock.advance(Duration::from_secs(60));
