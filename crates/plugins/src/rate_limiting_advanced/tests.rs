@@ -36,6 +36,28 @@ fn a_client_that_waits_for_retry_after_gets_in_and_one_that_does_not_wait_is_ref
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn retry_after_is_right_to_the_second_whatever_came_before(
+        window_type in proptest::sample::select(vec!["sliding", "fixed", "gcra", "exact"]),
+        window in 1_u64..20,
+        more in 0_u64..20,
+        gaps in proptest::collection::vec(0_u64..1_500, 200),
+    ) {
+        // At least one a second.
+        let mut bench = bench(&format!("limit = [{}]\nwindow_size = [{window}]\nwindow_type = \"{window_type}\"", window + more));
+        for gap in gaps {
+            bench.clock.advance(Duration::from_millis(gap / 10));
+            let Some(refused) = bench.ask("/", &[], "192.0.2.1") else { continue };
+            let wait = Duration::from_secs(retry_after(&refused));
+            bench.clock.advance(wait - Duration::from_secs(1));
+            proptest::prop_assert!(bench.ask("/", &[], "192.0.2.1").is_some(), "a second early");
+            bench.clock.advance(Duration::from_secs(1));
+            proptest::prop_assert!(bench.ask("/", &[], "192.0.2.1").is_none(), "on time");
+        }
+    }
+}
+
 #[test]
 fn the_tightest_window_is_the_one_of_the_short_headers() {
     let mut bench = bench("limit = [5, 3]\nwindow_size = [30, 3600]\nwindow_type = \"fixed\"");
