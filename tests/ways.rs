@@ -190,6 +190,31 @@ fn requests_that_come_at_once_are_answered_one_after_the_other() {
 }
 
 #[test]
+fn what_comes_after_a_request_with_a_body_is_the_next_request() {
+    let upstream = httpbin();
+    let gateway = Gateway::start(&config(upstream.address, ""));
+    let get = |n: usize, more: &str| format!("GET /anything/{n} HTTP/1.1\r\nHost: h\r\n{more}\r\n");
+    let post = |n: usize| format!("POST /anything/{n} HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    let chunked =
+        |n: usize| format!("POST /anything/{n} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
+    let all = [get(1, ""), post(2), chunked(3), get(4, ""), get(5, LONG_WAY), post(6), get(7, "Connection: close\r\n")];
+    let answers = raw(gateway.proxy, all.concat().as_bytes());
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), all.len(), "{answers}");
+    let places: Vec<usize> = (1..=all.len()).map(|n| answers.find(&format!("/anything/{n}\"")).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(answers.matches("\"data\": \"body\"").count(), 3);
+    // While a request with a body waits for its answer.
+    let mut client = TcpStream::connect(gateway.proxy).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"POST /delay/0.3 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody").unwrap();
+    client.write_all(b"\r\n").unwrap();
+    client.write_all(get(2, "Connection: close\r\n").as_bytes()).unwrap();
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 2, "{answers}");
+}
+
+#[test]
 fn plain_and_other_requests_share_a_connection() {
     let upstream = httpbin();
     let gateway = Gateway::start(&config(upstream.address, ""));
@@ -216,9 +241,9 @@ fn a_client_that_goes_frees_the_upstream() {
     let gateway = Gateway::start(&config(listener.local_addr().unwrap(), ""));
     let large = "x".repeat(5000);
     // Also if it said something after its request.
-    for more in ["", "\r\n", large.as_str()] {
+    for (more, way) in [("", ""), ("\r\n", ""), (large.as_str(), ""), ("", LONG_WAY), ("\r\n", LONG_WAY)] {
         let mut client = TcpStream::connect(gateway.proxy).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        client.write_all(format!("GET / HTTP/1.1\r\nHost: h\r\n{way}\r\n").as_bytes()).unwrap();
         let (mut upstream, _) = listener.accept().unwrap();
         assert!(read_head(&mut upstream).starts_with("GET / "));
         client.write_all(more.as_bytes()).unwrap();

@@ -23,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
+use crate::extent::Extent;
+
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
 /// whether it is still there.
 const AHEAD: usize = 16 * 1024;
@@ -34,6 +36,8 @@ pub(crate) struct Connection {
     stream: Mutex<Stream>,
     /// What the client sent while its answer was awaited: the beginning of its next request.
     ahead: Mutex<BytesMut>,
+    /// What of it is of the request that Pingora reads.
+    extent: Extent,
     /// Who is at the other end.
     pub peer: IpAddr,
     /// The port that it came to.
@@ -50,9 +54,15 @@ impl Connection {
         Self {
             stream: Mutex::new(stream),
             ahead: Mutex::default(),
+            extent: Extent::Open,
             peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
             port: local.map_or(0, |address| address.port()),
         }
+    }
+
+    /// Lets whoever reads next read so far.
+    pub fn lend(&mut self, extent: Extent) {
+        self.extent = extent;
     }
 
     /// What was read and not used yet.
@@ -132,14 +142,25 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let ahead = self.ahead();
+        if self.extent.ended() {
+            // Nothing more is of this request; but that the client goes, its reader must know.
+            return self.poll_gone(cx).map(Ok);
+        }
+        let Self { stream, ahead, extent, .. } = &mut *self;
+        let ahead = ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !ahead.is_empty() {
             let part = ahead.len().min(into.remaining());
+            let part = extent.take(&ahead[..part]);
             into.put_slice(&ahead[..part]);
             ahead.advance(part);
             return Poll::Ready(Ok(()));
         }
-        Pin::new(self.own()).poll_read(cx, into)
+        let before = into.filled().len();
+        ready!(Pin::new(stream.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_read(cx, into))?;
+        let part = before + extent.take(&into.filled()[before..]);
+        ahead.extend_from_slice(&into.filled()[part..]);
+        into.set_filled(part);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -6,7 +6,6 @@
 //! tests.
 
 mod body;
-mod chunks;
 mod head;
 mod pool;
 mod request;

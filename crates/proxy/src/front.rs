@@ -23,6 +23,7 @@ use crate::connection::Connection;
 use crate::ctx::Ctx;
 use crate::decide;
 use crate::exchange::exchange;
+use crate::extent::Extent;
 use crate::failure::reply_to;
 use crate::plain::{self, Found};
 use crate::reply;
@@ -46,7 +47,7 @@ pub struct Front {
 /// What a client wants next.
 enum Next {
     Plain(Box<Parts>, Bytes),
-    Other,
+    Other(Extent),
     Nothing,
 }
 
@@ -90,11 +91,19 @@ impl Front {
     }
 
     /// Hands over what is not plain, for one request. The connection comes back if it can have another one.
-    async fn hand_over(&self, connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Box<Connection>> {
+    async fn hand_over(
+        &self,
+        mut connection: Box<Connection>,
+        extent: Extent,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Box<Connection>> {
+        connection.lend(extent);
         let mut session = ServerSession::new_http1(connection);
         session.set_keepalive((!*shutdown.borrow()).then_some(KEEPALIVE_SECONDS));
         let reused = self.pingora.process_new_http(session, shutdown).await?;
-        reused.consume().0.into_any().downcast().ok()
+        let mut connection: Box<Connection> = reused.consume().0.into_any().downcast().ok()?;
+        connection.lend(Extent::Open);
+        Some(connection)
     }
 }
 
@@ -121,11 +130,12 @@ impl ServerApp for Front {
                         return None;
                     }
                     Served::Refused => {
+                        let length = bytes.len() as u64;
                         connection.put_back(&bytes);
-                        connection = self.hand_over(connection, shutdown).await?;
+                        connection = self.hand_over(connection, Extent::Bytes(length), shutdown).await?;
                     }
                 },
-                Next::Other => connection = self.hand_over(connection, shutdown).await?,
+                Next::Other(extent) => connection = self.hand_over(connection, extent, shutdown).await?,
                 Next::Nothing => return None,
             }
         }
@@ -145,8 +155,8 @@ async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdo
         if begun {
             match plain::read(connection.ahead()) {
                 Found::Plain(request, bytes) => return Next::Plain(request, bytes),
-                Found::Other => return Next::Other,
-                Found::Partial if connection.ahead().len() > LONG => return Next::Other,
+                Found::Other(extent) => return Next::Other(extent),
+                Found::Partial if connection.ahead().len() > LONG => return Next::Other(Extent::Open),
                 Found::Partial => {}
             }
         }

@@ -5,11 +5,13 @@
 mod answer;
 mod balancer;
 mod chain;
+mod chunks;
 mod client_ip;
 mod connection;
 mod ctx;
 mod decide;
 mod exchange;
+mod extent;
 mod failure;
 mod forward;
 mod framing;

@@ -12,6 +12,8 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 use httparse::{Header, Status};
 
+use crate::extent::Extent;
+
 /// How many headers a plain request has at most.
 const MOST_HEADERS: usize = 64;
 
@@ -19,8 +21,8 @@ const MOST_HEADERS: usize = 64;
 pub(crate) enum Found {
     /// A plain request, and its bytes: it was taken out of the buffer.
     Plain(Box<Parts>, Bytes),
-    /// Something else; nothing was taken.
-    Other,
+    /// Something else, and how far it goes; nothing was taken.
+    Other(Extent),
     /// The head has no end yet.
     Partial,
 }
@@ -32,22 +34,26 @@ pub(crate) fn read(said: &mut BytesMut) -> Found {
     let length = match head.parse_with_uninit_headers(said, &mut room) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Found::Partial,
-        Err(_) => return Found::Other,
+        Err(_) => return Found::Other(Extent::Open),
     };
+    if !is_strict(&said[..length]) {
+        return Found::Other(Extent::Open);
+    }
+    let other = || Found::Other(Extent::of(length, head.headers));
     let version = match head.version {
         Some(1) => Version::HTTP_11,
         Some(0) => Version::HTTP_10,
-        _ => return Found::Other,
+        _ => return other(),
     };
     let method = match head.method {
         Some("GET") => Method::GET,
         Some("HEAD") => Method::HEAD,
         Some("OPTIONS") => Method::OPTIONS,
-        _ => return Found::Other,
+        _ => return other(),
     };
     let path = head.path.unwrap_or_default();
-    if !path.starts_with('/') || !is_strict(&said[..length]) || !head.headers.iter().all(is_plain) {
-        return Found::Other;
+    if !path.starts_with('/') || !head.headers.iter().all(is_plain) {
+        return other();
     }
     // Values share one copy of the head instead of being copied each.
     let (whole, base) = (Bytes::copy_from_slice(&said[..length]), said.as_ptr() as usize);
@@ -55,7 +61,7 @@ pub(crate) fn read(said: &mut BytesMut) -> Found {
         let start = part.as_ptr() as usize - base;
         whole.slice(start..start + part.len())
     };
-    let Ok(target) = PathAndQuery::from_maybe_shared(shared(path.as_bytes())) else { return Found::Other };
+    let Ok(target) = PathAndQuery::from_maybe_shared(shared(path.as_bytes())) else { return other() };
     let mut parts = Request::new(()).into_parts().0;
     parts.method = method;
     parts.version = version;
@@ -63,10 +69,10 @@ pub(crate) fn read(said: &mut BytesMut) -> Found {
     parts.headers.reserve(head.headers.len());
     for header in &*head.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes());
-        let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(shared(header.value))) else { return Found::Other };
+        let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(shared(header.value))) else { return other() };
         // Two hosts are Pingora's to refuse.
         if parts.headers.append(&name, value) && name == HOST {
-            return Found::Other;
+            return other();
         }
     }
     said.advance(length);
@@ -157,7 +163,7 @@ mod tests {
         ];
         for text in others {
             let (found, rest) = found(&text);
-            assert!(matches!(found, Found::Other), "{text:?}");
+            assert!(matches!(found, Found::Other(_)), "{text:?}");
             assert_eq!(rest, text);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::chunks::Chunks;
+use crate::chunks::Chunks;
 
 /// How a body ends where it comes from.
 #[derive(Clone, Copy, Debug)]

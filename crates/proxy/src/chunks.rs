@@ -30,7 +30,7 @@ enum At {
 
 /// A reader of the coding.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     at: At,
     /// What is left of the chunk, or its size so far.
     left: u64,
