@@ -15,6 +15,26 @@ pub struct ResponseHeaders {
 /// What a few limits say, without growing.
 const ROOM: usize = 512;
 
+/// A header whose name, or more of it, is written once and for all.
+#[derive(Debug)]
+pub struct Prepared {
+    /// `Name: `, or a whole line with its end.
+    text: String,
+    name: u16,
+}
+
+impl Prepared {
+    /// A name that gets a number each time.
+    pub fn name(name: &str) -> Self {
+        Self { text: format!("{name}: "), name: u16::try_from(name.len()).unwrap_or(u16::MAX) }
+    }
+
+    /// A number that never changes under its name.
+    pub fn line(name: &str, number: u64) -> Self {
+        Self { text: format!("{name}: {number}\r\n"), ..Self::name(name) }
+    }
+}
+
 impl ResponseHeaders {
     /// Adds a header.
     pub fn put(&mut self, name: &str, value: &HeaderValue) {
@@ -24,6 +44,22 @@ impl ResponseHeaders {
     /// Adds a header that is a number.
     pub fn put_number(&mut self, name: &str, number: u64) {
         self.add(name, itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// Adds a header that never changes.
+    pub fn put_line(&mut self, line: &Prepared) {
+        self.make_room();
+        self.bytes.extend_from_slice(line.text.as_bytes());
+        self.end(line.name);
+    }
+
+    /// Adds a number under a prepared name.
+    pub fn put_under(&mut self, name: &Prepared, number: u64) {
+        self.make_room();
+        self.bytes.extend_from_slice(name.text.as_bytes());
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+        self.end(name.name);
     }
 
     /// The lines as they stand in a head.
@@ -55,17 +91,27 @@ impl ResponseHeaders {
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve(ROOM);
-        }
-        let end = self.bytes.len() + name.len() + value.len() + 4;
-        // More than that is no answer that a client would read.
-        let (Ok(end), Ok(length)) = (u16::try_from(end), u16::try_from(name.len())) else { return };
+        self.make_room();
+        let Ok(length) = u16::try_from(name.len()) else { return };
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.extend_from_slice(b": ");
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
-        self.lines.push((end, length));
+        self.end(length);
+    }
+
+    fn make_room(&mut self) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(ROOM);
+        }
+    }
+
+    /// A line was added. What is longer than any client would read is taken back whole.
+    fn end(&mut self, name: u16) {
+        match u16::try_from(self.bytes.len()) {
+            Ok(end) => self.lines.push((end, name)),
+            Err(_) => self.bytes.truncate(self.lines.last().map_or(0, |(end, _)| usize::from(*end))),
+        }
     }
 }
 
@@ -81,6 +127,10 @@ mod tests {
         headers.put("X-Empty", &HeaderValue::from_static(""));
         headers.put("x-b", &HeaderValue::from_static("a: b"));
         assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\n");
+        let mut prepared = ResponseHeaders::default();
+        prepared.put_under(&Prepared::name("X-A"), 7);
+        prepared.put_line(&Prepared::line("X-B", 8));
+        assert_eq!(prepared.iter().collect::<Vec<_>>(), [("X-A", &b"7"[..]), ("X-B", b"8")]);
         assert_eq!(headers.iter().collect::<Vec<_>>(), [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b")]);
         assert!(headers.has("X-B") && headers.has("x-a") && !headers.has("x-c"));
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 use sluice_events::Window;
-use sluice_limits::{Decision, Verdict};
+use sluice_limits::{Decision, Policy, Quota, Verdict};
 
-use crate::response_headers::ResponseHeaders;
+use crate::response_headers::{Prepared, ResponseHeaders};
 
 const LIMIT: &str = "RateLimit-Limit";
 const REMAINING: &str = "RateLimit-Remaining";
@@ -35,22 +35,23 @@ pub(crate) struct Headers {
 struct Names {
     window: Window,
     label: String,
-    limit: String,
-    remaining: String,
+    limit: Prepared,
+    remaining: Prepared,
 }
 
 impl Headers {
     /// The headers of these windows and their limits.
-    pub fn new(windows: &[Window], limits: &[u64], style: Style) -> Self {
+    pub fn new(windows: &[Window], limits: &Policy, style: Style) -> Self {
         let name = |kind: &str, window: &Window| format!("X-RateLimit-{kind}-{}", window.header_name());
-        let names = windows.iter().map(|window| Names {
+        let quotas = || windows.iter().zip(limits.windows()).map(|(window, limiter)| (window, limiter.quota()));
+        let names = quotas().map(|(window, quota)| Names {
             window: *window,
             label: window.label(),
-            limit: name("Limit", window),
-            remaining: name("Remaining", window),
+            limit: Prepared::line(&name("Limit", window), quota.burst.unwrap_or(quota.limit)),
+            remaining: Prepared::name(&name("Remaining", window)),
         });
-        let item = |(window, limit): (&Window, &u64)| format!("\"{}\";q={limit};w={}", window.label(), window.0);
-        let policy = || windows.iter().zip(limits).map(item).collect::<Vec<_>>().join(", ");
+        let item = |(window, quota): (&Window, &Quota)| format!("\"{}\";q={};w={}", window.label(), quota.limit, window.0);
+        let policy = || quotas().map(item).collect::<Vec<_>>().join(", ");
         let policy = (style == Style::Draft).then(|| HeaderValue::try_from(policy()).expect("names and numbers are ASCII"));
         Self { windows: names.collect(), policy }
     }
@@ -58,8 +59,8 @@ impl Headers {
     /// Writes how each window stands.
     pub fn write(&self, verdict: &Verdict<'_>, out: &mut ResponseHeaders) {
         for (names, decision) in self.windows.iter().zip(verdict.decisions) {
-            out.put_number(&names.limit, decision.limit);
-            out.put_number(&names.remaining, decision.remaining);
+            out.put_line(&names.limit);
+            out.put_under(&names.remaining, decision.remaining);
         }
         match &self.policy {
             Some(policy) => {

@@ -105,8 +105,7 @@ impl Options {
         match (policy, client, status) {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
                 let windows: Vec<Window> = periods.iter().map(|period| period.window).collect();
-                let limits: Vec<u64> = periods.iter().map(|period| period.limit).collect();
-                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &limits, Style::Kong));
+                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &policy, Style::Kong));
                 let limit = Limit::new(cx, source, windows.clone(), policy);
                 Ok(RateLimit {
                     exempt,

@@ -111,7 +111,7 @@ impl Options {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
                 let windows: Vec<Window> = self.window_size.iter().map(|size| Window(*size)).collect();
                 let style = if self.standard_headers { Style::Draft } else { Style::Kong };
-                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &self.limit, style));
+                let headers = (!self.hide_client_headers).then(|| Headers::new(&windows, &policy, style));
                 let limit = Limit::new(cx, source, windows.clone(), policy);
                 Ok(RateLimit {
                     exempt,
