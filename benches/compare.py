@@ -88,7 +88,7 @@ def measure(pid, url, options):
     return {
         "us": (cpu_seconds(pid) - before) * 1e6 / requests,
         "rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
-        "p99": re.search(r"99%\s+(\S+)", out).group(1),
+        "p99": re.search(r"^\s+99%\s+(\S+)", out, re.M).group(1),
         "refused": int(refused.group(1)) / requests if refused else 0.0,
     }
 

@@ -100,7 +100,7 @@ def flood():
                 load = subprocess.Popen(["taskset", "-c", "1", "wrk", "-t1", "-c64", "-d90s", "-s", str(script), f"http://127.0.0.1:{proxy}/flooded"], stdout=subprocess.PIPE, text=True)
                 time.sleep(1)
                 _, _, out = wrk(f"http://127.0.0.1:{proxy}/other", 10, connections=4)
-                p99[name] = re.search(r"99%\s+(\S+)", out).group(1)
+                p99[name] = re.search(r"^\s+99%\s+(\S+)", out, re.M).group(1)
                 if name == "known":
                     load.terminate()
                 out = load.communicate()[0]

@@ -125,3 +125,32 @@ fn a_request_that_does_not_fit_is_held_until_it_does_or_refused_in_the_end() {
     assert_eq!(gateway.get("/demo", &[]).status, 200);
     assert_eq!(gateway.get("/demo", &[]).status, 429, "after its tries");
 }
+
+#[test]
+fn who_is_held_may_have_a_body_and_may_go() {
+    let upstream = httpbin();
+    let plugin = format!(
+        "[plugins.rate-limiting-advanced]\nlimit = [1]\nwindow_size = [{YEAR}]\nwindow_type = \"fixed\"\nidentifier = \"ip\"\n\
+         throttling = {{ enabled = true, interval = 1, retry_times = 60, queue_limit = 1 }}\n"
+    );
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &plugin));
+    let active = || gateway.admin("GET", "/status", "").json()["server"]["requests_active"].as_u64();
+    assert_eq!(gateway.get("/demo", &[]).status, 200);
+    let request =
+        |method: &str| format!("{method} /demo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody");
+    for head in ["GET /demo HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), request("POST")] {
+        let mut client = TcpStream::connect(gateway.proxy).unwrap();
+        client.write_all(head.as_bytes()).unwrap();
+        eventually("a request is held", || (active() == Some(1)).then_some(()));
+        drop(client);
+        eventually("it is given up", || (active() == Some(0)).then_some(()));
+    }
+    let mut client = TcpStream::connect(gateway.proxy).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(request("POST").as_bytes()).unwrap();
+    eventually("the place is free, and taken", || (active() == Some(1)).then_some(()));
+    assert_eq!(gateway.admin("DELETE", "/limits", "").status, 204);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"data\": \"body\""), "{answer}");
+}
