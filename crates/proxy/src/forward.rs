@@ -38,7 +38,7 @@ const ADDED: usize = 12;
 
 /// A request on its way to an upstream, in whatever form.
 pub(crate) trait Told: UpstreamRequest {
-    /// Says this in place of what the client said under the name.
+    /// Says this in place of what the client said under the name, which was not told before.
     fn tell(&mut self, name: &HeaderName, value: &[u8]) -> Result<()>;
     /// Says nothing under the name.
     fn withhold(&mut self, name: &HeaderName);

@@ -2,6 +2,7 @@
 //! all of them the fields of the IETF draft (draft-ietf-httpapi-ratelimit-headers-11).
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::header::HeaderValue;
@@ -10,9 +11,9 @@ use sluice_limits::{Decision, Policy, Quota, Verdict};
 
 use crate::response_headers::{Prepared, ResponseHeaders};
 
-const LIMIT: &str = "RateLimit-Limit";
-const REMAINING: &str = "RateLimit-Remaining";
-const RESET: &str = "RateLimit-Reset";
+static LIMIT: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Limit"));
+static REMAINING: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Remaining"));
+static RESET: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Reset"));
 const DRAFT_POLICY: &str = "RateLimit-Policy";
 const DRAFT: &str = "RateLimit";
 
@@ -80,9 +81,9 @@ impl Headers {
         let all = self.windows.iter().zip(verdict.decisions);
         let tightest = all.min_by_key(|(names, decision)| (decision.remaining, std::cmp::Reverse(names.window.0)));
         if let Some(decision) = refused.or(tightest.map(|(_, decision)| decision)) {
-            out.put_number(LIMIT, decision.limit);
-            out.put_number(REMAINING, decision.remaining);
-            out.put_number(RESET, seconds(decision.reset));
+            out.put_under(&LIMIT, decision.limit);
+            out.put_under(&REMAINING, decision.remaining);
+            out.put_under(&RESET, seconds(decision.reset));
         }
     }
 

@@ -75,7 +75,6 @@ impl Lines {
 
 impl Told for Lines {
     fn tell(&mut self, name: &HeaderName, value: &[u8]) -> Result<()> {
-        self.forget(name);
         let start = self.bytes.len();
         put(&mut self.bytes, name.as_str(), value);
         self.set.push((start..self.bytes.len(), name.as_str().len()));
@@ -90,6 +89,7 @@ impl Told for Lines {
 
 impl UpstreamRequest for Lines {
     fn set_header(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.forget(name);
         // Writing to memory does not fail.
         let _ = self.tell(name, value.as_bytes());
     }
