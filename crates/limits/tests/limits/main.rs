@@ -4,6 +4,7 @@ mod accuracy;
 mod bounded;
 mod bounds;
 mod conformance;
+mod late;
 mod looks;
 mod races;
 mod rebuilt;
