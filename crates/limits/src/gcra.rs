@@ -30,6 +30,7 @@ use governor::{
 use crate::{
     budget::Budget,
     clock::{SharedClock, earliest},
+    hot::ELSEWHERE,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError},
@@ -135,7 +136,7 @@ impl Gcra {
         self.store.0.converted(|full_at: u64| {
             let debt = u128::from(full_at.saturating_sub(now).min(self.capacity()));
             let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill)).min(LONGEST_FILL.as_nanos());
-            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64) }
+            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64).min(ELSEWHERE - 1) }
         })
     }
 
@@ -172,7 +173,7 @@ impl StateStore for Buckets {
             |state| {
                 let measured = measure(NonZeroU64::new(state).map(|state| state.get().into()));
                 let (result, after) = match measured {
-                    Ok((result, after)) => (Ok(result), Some(after.into())),
+                    Ok((result, after)) => (Ok(result), Some(u64::from(after).min(ELSEWHERE - 1))),
                     Err(refusal) => (Err(refusal), None),
                 };
                 answer.set(Some(result));
