@@ -10,6 +10,7 @@ mod races;
 mod rebuilt;
 mod reference;
 mod replay;
+mod storm;
 
 use std::{sync::Arc, time::Duration};
 
