@@ -16,6 +16,16 @@ pub trait Clock: clock::Clock<Instant = Nanos> + Send + Sync + 'static {}
 
 impl<C: clock::Clock<Instant = Nanos> + Send + Sync + 'static> Clock for C {}
 
+/// How much later a check may charge its key than it read the clock, and find it for sure. So much longer than need be,
+/// keys at rest are kept: else a check that comes late would find its key fresh.
+const LATE: Nanos = Nanos::new(1_000_000_000);
+
+/// The earliest time that the clock told to a check that still runs.
+#[inline]
+pub(crate) fn earliest(now: Nanos) -> Nanos {
+    now.saturating_sub(LATE)
+}
+
 /// The clock that all limiters of a process read. A clone is the same clock.
 #[derive(Clone)]
 pub struct SharedClock(Arc<dyn Clock>);

@@ -27,7 +27,7 @@ use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
     budget::Budget,
-    clock::SharedClock,
+    clock::{SharedClock, earliest},
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{LimitError, MAX_EXACT_LIMIT, Quota, QuotaError},
@@ -153,8 +153,8 @@ impl ExactLog {
     }
 
     /// Whether every place left the window.
-    fn at_rest(&self, log: &VecDeque<u64>, now: u64) -> bool {
-        log.back().is_none_or(|newest| newest.saturating_add(self.window) <= now)
+    fn at_rest(&self, log: &VecDeque<u64>, now: Nanos) -> bool {
+        log.back().is_none_or(|newest| newest.saturating_add(self.window) <= earliest(now).as_u64())
     }
 
     /// Takes places, after those are dropped that left the window, and as many more as there is no room for.
@@ -193,7 +193,7 @@ impl Limiter for ExactLog {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        let at_rest = |log: &Log| self.at_rest(&lock(log), now.as_u64());
+        let at_rest = |log: &Log| self.at_rest(&lock(log), now);
         self.store.visit(now, key, at_rest, |log| self.charge(&mut lock(log), now.as_u64(), cost))
     }
 
@@ -212,18 +212,22 @@ impl Limiter for ExactLog {
         Nanos::new(now.as_u64().saturating_add(self.window))
     }
 
-    /// The newest places are taken back. When another thread charges the key in between, these are that thread's,
-    /// and its charge is remembered as that moment older.
     fn refund(&self, key: Key, cost: u32) {
+        self.refund_at(self.now(), key, cost);
+    }
+
+    /// The oldest places that are not older than the check are taken back: so none leaves earlier than it would.
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.store.look(key, |log| {
             let mut log = lock(log);
-            let rest = log.len().saturating_sub(cost as usize);
-            log.truncate(rest);
+            let first = log.partition_point(|place| *place < now.as_u64());
+            let end = log.len().min(first + cost as usize);
+            log.drain(first..end);
         });
     }
 
     fn forget_idle(&self) {
-        let now = self.now().as_u64();
+        let now = self.now();
         self.store.retain_slots(|log| {
             let mut log = lock(log);
             // The limit was larger once.
@@ -321,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_takes_back_the_newest_and_a_key_is_at_rest_when_the_last_one_left() {
+    fn a_refund_takes_back_what_was_charged_and_a_key_is_at_rest_a_second_after_the_last_one_left() {
         let clock = ManualClock::at(MINUTE);
         let limiter = ExactLog::new(&Quota::new(3, MINUTE), SharedClock::new(clock.clone()), Store::new(&Budget::default()));
         let key = Keys::fixed(0).key(&[b"client"]);
@@ -329,9 +333,9 @@ mod tests {
         clock.advance(MINUTE / 2);
         limiter.check(key, 2);
         limiter.refund(key, 2);
-        clock.advance(MINUTE / 2 - Duration::from_nanos(1));
+        clock.advance(MINUTE / 2 + Duration::from_secs(1) - Duration::from_nanos(1));
         limiter.forget_idle();
-        assert_eq!((limiter.keys(), limiter.check(key, 0).remaining), (1, 2));
+        assert_eq!((limiter.keys(), limiter.check(key, 0).remaining), (1, 3));
         clock.advance(Duration::from_nanos(1));
         limiter.forget_idle();
         assert_eq!(limiter.keys(), 0);

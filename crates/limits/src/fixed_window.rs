@@ -13,7 +13,7 @@ use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
     budget::Budget,
-    clock::SharedClock,
+    clock::{SharedClock, earliest},
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, Quota, QuotaError},
@@ -65,11 +65,11 @@ impl FixedWindow {
     }
 
     fn stand(&self, word: u64, now: Nanos) -> Standing {
-        self.window.stand(Single.read(word), now)
+        self.window.stand_by(&self.clock, Single.read(word), now)
     }
 
     fn at_rest(&self, word: u64, now: Nanos) -> bool {
-        self.stand(word, now).counts.current == 0
+        self.window.stand(Single.read(word), earliest(now)).counts.current == 0
     }
 }
 
@@ -99,8 +99,11 @@ impl Limiter for FixedWindow {
     }
 
     fn refund(&self, key: Key, cost: u32) {
-        let now = self.now();
-        self.store.amend(key, |word| Some(Single.write(self.stand(word, now).counts.refunded(cost.into()))));
+        self.refund_at(self.now(), key, cost);
+    }
+
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
+        self.store.amend(key, |word| self.window.refund(Single.read(word), now, cost).map(|counts| Single.write(counts)));
     }
 
     fn forget_idle(&self) {

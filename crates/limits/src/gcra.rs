@@ -29,7 +29,8 @@ use governor::{
 
 use crate::{
     budget::Budget,
-    clock::SharedClock,
+    clock::{SharedClock, earliest},
+    hot::ELSEWHERE,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, MAX_WINDOW, Quota, QuotaError},
@@ -135,15 +136,18 @@ impl Gcra {
         self.store.0.converted(|full_at: u64| {
             let debt = u128::from(full_at.saturating_sub(now).min(self.capacity()));
             let rescaled = (debt * u128::from(refill)).div_ceil(u128::from(self.refill)).min(LONGEST_FILL.as_nanos());
-            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64) }
+            if debt == 0 { full_at } else { now.saturating_add(rescaled as u64).min(ELSEWHERE - 1) }
         })
     }
 
-    /// The clock jumped back, so that the bucket seems more than empty: empties it as of now.
+    /// The bucket seems more than empty. Most often another thread was faster since this one read the clock: then a second
+    /// look is not behind. Else the clock jumped back: empties the bucket as of now.
     #[cold]
-    fn rewrite(&self, now: Nanos, key: Key) {
+    fn ask_again(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<Decision, u64> {
+        let now = self.clock.now().max(now);
         let latest = now.as_u64() + self.capacity();
         self.store.0.amend(key, |full_at| (full_at > latest).then_some(latest));
+        self.ask(now, key, cost)
     }
 }
 
@@ -165,11 +169,11 @@ impl StateStore for Buckets {
         self.0.update(
             now,
             *key,
-            |full_at| full_at <= now.as_u64(),
+            |full_at| full_at <= earliest(now).as_u64(),
             |state| {
                 let measured = measure(NonZeroU64::new(state).map(|state| state.get().into()));
                 let (result, after) = match measured {
-                    Ok((result, after)) => (Ok(result), Some(after.into())),
+                    Ok((result, after)) => (Ok(result), Some(u64::from(after).min(ELSEWHERE - 1))),
                     Err(refusal) => (Err(refusal), None),
                 };
                 answer.set(Some(result));
@@ -212,10 +216,7 @@ impl Limiter for Gcra {
         // A bucket that is empty, but no more than empty, has room for the cost after this.
         let longest_wait = self.refill * u64::from(cost);
         let answer = match self.ask(now, key, charge) {
-            Err(wait) if wait > longest_wait => {
-                self.rewrite(now, key);
-                self.ask(now, key, charge)
-            }
+            Err(wait) if wait > longest_wait => self.ask_again(now, key, charge),
             answer => answer,
         };
         answer.unwrap_or_else(|wait| {
@@ -235,13 +236,19 @@ impl Limiter for Gcra {
     }
 
     fn refund(&self, key: Key, cost: u32) {
-        let back = self.refill.saturating_mul(u64::from(cost));
+        self.refund_at(self.now(), key, cost);
+    }
+
+    /// No more is taken back than is not refilled since.
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
+        let refilled = self.now().saturating_sub(now).as_u64();
+        let back = self.refill.saturating_mul(u64::from(cost)).saturating_sub(refilled);
         self.store.0.amend(key, |full_at| Some(full_at.saturating_sub(back)));
     }
 
     fn forget_idle(&self) {
         // Governor's own sweep keeps keys for one refill more.
-        self.store.retain_recent(self.now());
+        self.store.retain_recent(earliest(self.now()));
     }
 
     fn name(&self) -> &'static str {

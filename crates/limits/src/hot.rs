@@ -194,6 +194,7 @@ pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) ->
 fn exchange(word: &AtomicU64, last: u64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
     let mut before = last;
     loop {
+        debug_assert_ne!(before, ELSEWHERE, "a word that is back never changes");
         let now = match change(before) {
             Some(after) => match word.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(after),

@@ -45,6 +45,12 @@ pub trait Limiter: Send + Sync + fmt::Debug {
     /// Takes back what an admitted check charged: used when a later window refuses.
     fn refund(&self, key: Key, cost: u32);
 
+    /// The same for a check at this time. Where others charged the key since, it takes back no more than still counts of
+    /// that check: then rather nothing than what is another's.
+    fn refund_at(&self, _now: Nanos, key: Key, cost: u32) {
+        self.refund(key, cost);
+    }
+
     /// Forgets what a key has spent. A key that found no room takes what its network shares with it.
     fn reset(&self, key: Key) {
         self.table().reset(key);
@@ -55,7 +61,8 @@ pub trait Limiter: Send + Sync + fmt::Debug {
         self.table().clear();
     }
 
-    /// Drops the keys at rest: those that stand as if they had never come. For a sweep in the background.
+    /// Drops the keys at rest: those that stand as if they had never come, and did a second ago, for checks that come late.
+    /// For a sweep in the background.
     fn forget_idle(&self);
 
     /// How many keys are remembered. All limiters together never remember more than their [`Budget`] says.

@@ -15,6 +15,7 @@ use crate::{
     budget::Share,
     key::{Key, Net},
     slot::Slot,
+    store::locked,
 };
 
 /// How many slots the keys share whose network has no overflow key.
@@ -44,7 +45,10 @@ impl<S: Slot> Overflow<S> {
             return visit(&slot).0;
         }
         if !share.take_overflow_key() {
-            return self.visit_spare(key, visit);
+            return locked(networks, &net, |known| match known {
+                Some(slot) => visit(slot).0,
+                None => self.visit_spare(key, visit),
+            });
         }
         match networks.entry(net) {
             Entry::Occupied(known) => {
@@ -88,17 +92,17 @@ impl<S: Slot> Overflow<S> {
 
     /// Forgets what a key shares with others.
     pub(crate) fn reset(&self, key: Key, share: &Share) {
-        let dropped = key.net().and_then(|net| self.networks.get()?.remove(&net));
-        share.give_back_overflow_keys(usize::from(dropped.is_some()));
         if let Some(slots) = self.spare.get() {
             slots[self.pick(key)].reset();
         }
+        let dropped = key.net().and_then(|net| self.networks.get()?.remove(&net));
+        share.give_back_overflow_keys(usize::from(dropped.is_some()));
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&self, share: &Share) {
-        self.retain(share, |_| false);
         self.spare.get().into_iter().flatten().for_each(S::reset);
+        self.retain(share, |_| false);
     }
 
     /// What another table shares, with each state as `convert` says, whether or not there is room.

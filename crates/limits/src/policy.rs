@@ -72,7 +72,7 @@ impl Policy {
         }
         let charged = refused_by.unwrap_or(0);
         for (window, decision) in self.windows.iter().zip(&mut *decisions).take(charged) {
-            window.refund(key, cost);
+            window.refund_at(now, key, cost);
             decision.rate -= u64::from(cost);
             decision.remaining += u64::from(cost);
             decision.cost = 0;

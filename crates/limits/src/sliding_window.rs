@@ -16,7 +16,7 @@ use governor::{clock::Clock, nanos::Nanos};
 
 use crate::{
     budget::Budget,
-    clock::SharedClock,
+    clock::{SharedClock, earliest},
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
     quota::{MAX_LIMIT, Quota, QuotaError},
@@ -56,11 +56,11 @@ impl<S: Shape> SlidingWindow<S> {
     }
 
     fn stand(&self, state: State<S>, now: Nanos) -> Standing {
-        self.window.stand(self.shape.read(state), now)
+        self.window.stand_by(&self.clock, self.shape.read(state), now)
     }
 
     fn at_rest(&self, state: State<S>, now: Nanos) -> bool {
-        self.stand(state, now).counts.at_rest()
+        self.window.stand(self.shape.read(state), earliest(now)).counts.at_rest()
     }
 
     /// Charges what is to be charged, and answers.
@@ -153,8 +153,12 @@ impl<S: Shape> Limiter for SlidingWindow<S> {
     }
 
     fn refund(&self, key: Key, cost: u32) {
-        let now = self.now();
-        self.store.amend(key, |state| Some(self.shape.write(self.stand(state, now).counts.refunded(cost.into()))));
+        self.refund_at(self.now(), key, cost);
+    }
+
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
+        self.store
+            .amend(key, |state| self.window.refund(self.shape.read(state), now, cost).map(|counts| self.shape.write(counts)));
     }
 
     fn forget_idle(&self) {

@@ -8,8 +8,8 @@
 //! - A key that has spent something which still counts is never forgotten.
 //! - The keys outside the table get at most one limit for each network with an overflow key, and [`SPARE_SLOTS`] limits
 //!   together for all others. Each of them gets at most one.
-//! - A key that finds room later starts where it stood outside, so that it does not get its limit twice. If two threads
-//!   bring the same newcomer at the very moment at which room comes up, one may count it inside and one outside.
+//! - A key that finds room later starts where it stood outside, so that it does not get its limit twice. Whoever counts
+//!   it outside keeps its part of the table locked meanwhile, so that nobody brings it inside.
 //! - A newcomer costs a few look-ups, and at most [`SECTIONS`] of them a second sweep as small a part of the table
 //!   each; known keys wait for no more than one shard of it.
 //!
@@ -19,6 +19,7 @@
 use std::{
     cell::Cell,
     fmt,
+    hash::{BuildHasher, Hash},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -134,8 +135,13 @@ impl<S: Slot> Store<S> {
             self.sweep_one(now, at_rest);
         }
         if !share.take() {
-            share.overflow();
-            return overflow.visit(key, share, visit);
+            return locked(&self.section(key).slots, &key.id(), |known| match known {
+                Some(slot) => self.0.hot.show(key.id(), slot, visit).0,
+                None => {
+                    share.overflow();
+                    overflow.visit(key, share, visit)
+                }
+            });
         }
         match self.section(key).slots.entry(key.id()) {
             Entry::Occupied(known) => {
@@ -167,6 +173,17 @@ impl<S: Slot> Store<S> {
     }
 }
 
+/// Looks a key up and keeps its part of a map locked meanwhile, even if it is not there: nobody adds it.
+pub(crate) fn locked<K: Eq + Hash, V, H: BuildHasher + Clone, R>(
+    map: &DashMap<K, V, H>,
+    key: &K,
+    look: impl FnOnce(Option<&V>) -> R,
+) -> R {
+    let hash = map.hasher().hash_one(key);
+    let part = map.shards()[map.determine_shard(hash as usize)].read();
+    look(part.get(hash, |(known, _)| known == key).map(|(_, value)| value.get()))
+}
+
 fn sections<S: Slot>() -> [Section<S>; SECTIONS] {
     std::array::from_fn(|_| Section {
         slots: DashMap::with_hasher_and_shard_amount(PassThrough::default(), SHARDS_PER_SECTION),
@@ -180,16 +197,17 @@ impl<S: Slot> Table for Store<S> {
             self.0.hot.bring_back(*id, slot);
             true
         };
+        // What it shares comes first: if another thread brings the key back meanwhile, it starts where that stands.
+        self.0.overflow.reset(key, &self.0.share);
         let dropped = self.section(key).slots.remove_if_mut(&key.id(), forget);
         self.0.share.give_back(usize::from(dropped.is_some()));
-        self.0.overflow.reset(key, &self.0.share);
     }
 
     fn clear(&self) {
+        self.0.overflow.clear(&self.0.share);
         for section in &self.0.sections {
             section.retain(&self.0, |_| false);
         }
-        self.0.overflow.clear(&self.0.share);
     }
 
     fn keys(&self) -> usize {

@@ -389,6 +389,35 @@ mod tests {
         assert_eq!(begun.into_inner(), ended.into_inner() + limited);
     }
 
+    /// Keys are refused, admitted and warned while they are swept and removed: nothing that begins does not end, and no
+    /// count drifts. There is no room for all of them.
+    #[test]
+    fn beginnings_and_ends_alternate_while_keys_are_swept_and_removed() {
+        let watch = Watch::new(3);
+        let [begun, ended, turn] = [0; 3].map(|_| AtomicUsize::new(0));
+        race(|| {
+            let mine = turn.fetch_add(1, Ordering::Relaxed);
+            for round in 0..20_000 {
+                let number = round % 5;
+                begun.fetch_add(refuse(&watch, number, round).into(), Ordering::Relaxed);
+                if mine == 0 {
+                    ended.fetch_add(watch.admitted(key(number)).into(), Ordering::Relaxed);
+                    warn(&watch, round, round + 10);
+                } else if round % 3 == 0 {
+                    let removed = watch.remove(key(number + 1)).is_some_and(|removed| removed.limited);
+                    ended.fetch_add(removed.into(), Ordering::Relaxed);
+                } else {
+                    ended.fetch_add(watch.sweep(at(round + 59)).len(), Ordering::Relaxed);
+                }
+                assert!(watch.entries.len() <= 3);
+            }
+            0
+        });
+        let limited = watch.entries.iter().filter(|entered| entered.limited.load(Ordering::Relaxed)).count();
+        assert_eq!((watch.limited(), watch.len()), (limited, watch.entries.len()));
+        assert_eq!(begun.into_inner(), ended.into_inner() + limited);
+    }
+
     #[test]
     fn no_refusal_is_lost_between_threads() {
         let watch = Watch::new(10);

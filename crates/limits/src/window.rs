@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use governor::nanos::Nanos;
+use governor::{clock::Clock, nanos::Nanos};
+
+use crate::clock::SharedClock;
 
 /// Window numbers keep 34 bits. Windows of one second need more in the year 2514, and then wrap once: to a limiter
 /// that is a clock that jumped back.
@@ -58,18 +60,46 @@ impl Window {
         Nanos::new(now.saturating_add(self.nanos - now % self.nanos))
     }
 
+    /// The number of the window of a moment.
+    #[inline]
+    fn number(self, now: u64) -> u64 {
+        (now / self.nanos) & ((1 << INDEX_BITS) - 1)
+    }
+
+    /// Takes back what was charged at a time. If the counts are a window further, it is in that before theirs, or if the
+    /// clock of that thread was a little behind, weighs less there. None if it no longer counts.
+    pub(crate) fn refund(self, counts: Counts, then: Nanos, cost: u32) -> Option<Counts> {
+        let cost = u64::from(cost);
+        match counts.window.checked_sub(self.number(then.as_u64()))? {
+            0 => Some(Counts { current: counts.current.saturating_sub(cost), ..counts }),
+            1 => Some(Counts { previous: counts.previous.saturating_sub(cost), ..counts }),
+            _ => None,
+        }
+    }
+
+    /// Moves counts to the window of `now`, which the clock told a moment ago. If it seems to have jumped back, most often
+    /// another thread was faster meanwhile: then a second look at the clock is not behind.
+    #[inline]
+    pub(crate) fn stand_by(self, clock: &SharedClock, counts: Counts, now: Nanos) -> Standing {
+        let standing = self.stand(counts, now);
+        if standing.changed { self.look_again(clock, counts, now) } else { standing }
+    }
+
+    #[cold]
+    fn look_again(self, clock: &SharedClock, counts: Counts, now: Nanos) -> Standing {
+        self.stand(counts, clock.now().max(now))
+    }
+
     /// Moves counts to the window of `now`.
     ///
-    /// Time may seem to go back. A little is normal: a thread reads the clock and another is faster, or the clock is
-    /// corrected; then it is still the beginning of the counts' window. A jump further back moves the counts into
+    /// Time may seem to go back. A little is normal, when the clock is corrected; then it is still the beginning of the counts' window. A jump further back moves the counts into
     /// the window of `now`: nothing is forgotten, and the key waits as if it had spent them there. So nobody
     /// is kept out for longer than usual plus the tolerance, an eighth of a window and at most a second.
     #[inline]
     pub(crate) fn stand(self, counts: Counts, now: Nanos) -> Standing {
         let now = now.as_u64();
-        let number = now / self.nanos;
         let left = self.nanos - now % self.nanos;
-        let window = number & ((1 << INDEX_BITS) - 1);
+        let window = self.number(now);
         if window == counts.window {
             return Standing { counts, left, ahead: 0, changed: false };
         }
@@ -102,12 +132,6 @@ impl Counts {
     /// Whether nothing is spent.
     pub(crate) fn at_rest(self) -> bool {
         self.previous == 0 && self.current == 0
-    }
-
-    /// With `cost` taken back: from this window, and what it does not have from the one before.
-    pub(crate) fn refunded(self, cost: u64) -> Self {
-        let from_current = cost.min(self.current);
-        Self { current: self.current - from_current, previous: self.previous.saturating_sub(cost - from_current), ..self }
     }
 }
 

@@ -4,11 +4,13 @@ mod accuracy;
 mod bounded;
 mod bounds;
 mod conformance;
+mod late;
 mod looks;
 mod races;
 mod rebuilt;
 mod reference;
 mod replay;
+mod storm;
 
 use std::{sync::Arc, time::Duration};
 
