@@ -42,7 +42,6 @@ const LATER: &[(&str, &str)] = &[
     ("event_hooks", "events"),
     ("event_hooks", "filter"),
     ("event_hooks", "digest"),
-    ("event_hooks", "format"),
     ("event_hooks", "rate"),
 ];
 

@@ -198,6 +198,18 @@ pub struct PluginEntry {
     pub stamps: Stamps,
 }
 
+/// What a `webhook` posts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Kong's flat object.
+    Kong,
+    /// A CloudEvent 1.0 as one JSON object.
+    Cloudevents,
+    /// A CloudEvent 1.0 with its attributes in `ce-*` headers.
+    CloudeventsBinary,
+}
+
 /// What is done when something happens; the options of its handler are unread.
 #[derive(Clone)]
 pub struct EventHook {
@@ -213,6 +225,8 @@ pub struct EventHook {
     pub event: Option<String>,
     /// The handler's name.
     pub handler: String,
+    /// What a `webhook` posts.
+    pub format: Option<Format>,
     /// Fire only if the unique fields differ from the last.
     pub on_change: Option<bool>,
     /// Seconds in which the same unique fields do not fire again.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::entities::Protocol;
+use crate::entities::{Format, Protocol};
 use crate::values::{HttpUrl, Method, Millis, PathPrefix};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
@@ -174,6 +174,10 @@ pub(crate) struct EventHookTable {
     pub event: Option<String>,
     /// `webhook`, `webhook-custom` or `log`.
     pub handler: String,
+    /// What a `webhook` posts: Kong's flat object, a CloudEvent whose attributes and data are one JSON object, or a
+    /// CloudEvent whose attributes are `ce-*` headers and whose data is the body. In a CloudEvent `count`, `firstat` and
+    /// `lastat` are extension attributes beside the data, which is the event's own.
+    pub format: Option<Format>,
     /// Fire only if the unique fields differ from those of the last event.
     pub on_change: Option<bool>,
     /// Seconds in which the same unique fields do not fire again.

@@ -76,6 +76,7 @@ impl EventHook {
             self.source,
             self.event,
             self.handler,
+            self.format,
             self.on_change,
             self.snooze,
             self.enabled,

@@ -5,7 +5,7 @@ use sluice_config::EventHook;
 
 use crate::hook::TIMEOUT;
 use crate::registry::kind;
-use crate::retry;
+use crate::{retry, webhook};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -22,6 +22,7 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "handler": hook.handler,
         "on_change": hook.on_change,
         "snooze": hook.snooze,
+        "format": webhook::shown_format(hook),
         "config": kind.map_or(Value::Null, |kind| (kind.show)(hook)),
         "enabled": hook.enabled,
         "timeout": hook.timeout.unwrap_or(TIMEOUT),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::handler::{BuildCx, Handler};
 use crate::registry::{HANDLERS, Kind, kind};
 use crate::retry::{self, Schedule};
-use crate::signing;
+use crate::{signing, webhook};
 
 /// How long a delivery may take, unless the hook says.
 pub(crate) const TIMEOUT: Millis = Millis(10_000);
@@ -66,6 +66,7 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
     if entry.timeout == Some(Millis(0)) {
         problems.push(Problem::at(entry.path.key("timeout"), "a delivery needs some time").help("leave it out for 10 seconds"));
     }
+    problems.extend(meaningless_format(entry));
     let built = match handler_kind(entry) {
         // Without kinds the handler still finds what is wrong with its own options.
         Ok(kind) => (kind.build)(entry, &BuildCx { kinds: &kinds, keys: &keys }).map(|handler| (kind, handler)),
@@ -103,6 +104,14 @@ fn wanted_kinds(entry: &EventHook) -> Result<Vec<&'static EventKind>, Problem> {
             Err(problem.help(one_of(event, source.events.iter().map(|kind| kind.name))))
         }
     }
+}
+
+/// A format where the handler does not ask for one would be believed to work.
+fn meaningless_format(entry: &EventHook) -> Option<Problem> {
+    let known = kind(&entry.handler).filter(|kind| kind.name != webhook::KIND.name)?;
+    entry.format?;
+    let message = format!("`format` is for the handler \"webhook\"; what \"{}\" makes has a form of its own", known.name);
+    Some(Problem::at(entry.path.key("format"), message).help("take it out, or write handler = \"webhook\""))
 }
 
 fn handler_kind(entry: &EventHook) -> Result<&'static Kind, Problem> {

@@ -6,6 +6,7 @@
 
 mod breaker;
 mod clients;
+mod cloudevent;
 mod compose;
 mod content;
 mod context;
@@ -26,6 +27,7 @@ mod queue;
 mod quiet;
 mod registry;
 mod retry;
+mod rfc3339;
 mod signing;
 mod spool;
 mod stats;

@@ -19,6 +19,7 @@ impl Reader {
             source: table.source,
             event: table.event,
             handler: table.handler,
+            format: table.format,
             on_change: table.on_change,
             snooze: table.snooze,
             enabled: table.enabled,

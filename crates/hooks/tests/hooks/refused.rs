@@ -149,6 +149,33 @@ fn bodies_headers_and_forms_are_checked() {
 }
 
 #[test]
+fn a_format_is_for_webhooks_and_sets_its_own_headers() {
+    let webhook = |format: &str, more: &str| {
+        hook("h", &format!("handler = \"webhook\"\nformat = \"{format}\"\nconfig.url = \"http://x/\"\n{more}"))
+    };
+    for format in ["kong", "cloudevents", "cloudevents-binary"] {
+        check(&webhook(format, "config.headers.x-team = \"a\""), &[]);
+    }
+    let own = "config.headers.Content-Type = \"text/plain\"\nconfig.headers.CE-id = \"1\"";
+    check(&webhook("kong", own), &[]);
+    check(
+        &webhook("cloudevents", own),
+        &[
+            ("event_hooks.h.config.headers.CE-id", "set by Sluice itself", "kong"),
+            ("event_hooks.h.config.headers.Content-Type", "set by Sluice itself", "kong"),
+        ],
+    );
+    check(&hook("h", "handler = \"log\"\nformat = \"kong\""), &[("event_hooks.h.format", "\"webhook\"", "take it out")]);
+    check(
+        &custom("").replace("[event_hooks.h.config]", "format = \"cloudevents\"\n[event_hooks.h.config]"),
+        &[("event_hooks.h.format", "\"webhook-custom\"", "")],
+    );
+    let shown = |text: &str| entity_json(&entries(text)[0])["format"].clone();
+    assert_eq!((shown(&webhook("cloudevents", "")), shown(&hook("h", "handler = \"log\""))), (json!("cloudevents"), json!(null)));
+    assert_eq!(shown(&webhook("kong", "").replace("format = \"kong\"", "")), json!("kong"));
+}
+
+#[test]
 fn the_entity_is_kongs_with_defaults_and_without_secrets() {
     let text = custom("secret = \"hush-hush\"\nheaders.authorization = \"Bearer hush-hush\"\npayload.text = \"{{ limit }}\"")
         .replace("[event_hooks.h.config]", "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[event_hooks.h.config]");
@@ -171,6 +198,7 @@ fn the_entity_is_kongs_with_defaults_and_without_secrets() {
         "handler",
         "on_change",
         "snooze",
+        "format",
         "config",
         "enabled",
         "timeout",

@@ -1,0 +1,86 @@
+//! Sluice's own fields of a hook: what they do, by what arrives, and that the Admin API takes and shows them.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Behaviour, Gateway, Receiver, httpbin};
+
+/// A route that admits one request a year, one for Joe only, and hooks on what they refuse: each by its name, where it
+/// posts, and its further lines.
+fn config(upstream: &str, hooks: &[(&str, &Receiver, &str)]) -> String {
+    let hooks = hooks.iter().map(|(name, receiver, more)| {
+        let url = receiver.url();
+        format!("[event_hooks.{name}]\nsource = \"rate-limiting-advanced\"\nevent = \"rate-limit-exceeded\"\nhandler = \"webhook\"\nconfig.url = \"{url}\"\n{more}\n")
+    });
+    format!(
+        "[services.demo]\nurl = \"{upstream}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n\
+         [consumers.Joe]\nkey-auth = [{{ key = \"joe-key\" }}]\n[routes.joe]\nservice = \"demo\"\npaths = [\"/joe\"]\n[routes.joe.plugins.key-auth]\n\
+         [services.demo.plugins.rate-limiting-advanced]\nlimit = [1]\nwindow_size = [31536000]\nwindow_type = \"fixed\"\n{}",
+        hooks.collect::<String>()
+    )
+}
+
+const JOE: (&str, &[(&str, &str)]) = ("/joe", &[("apikey", "joe-key")]);
+
+/// Spends the one request of this client, and then is refused this often.
+fn exceed(gateway: &Gateway, (path, headers): (&str, &[(&str, &str)]), times: usize) {
+    gateway.get(path, headers);
+    for _ in 0..times {
+        assert_eq!(gateway.get(path, headers).status, 429);
+    }
+}
+
+/// What the specification demands of the attributes of a CloudEvent 1.0; `data` is taken out before.
+fn check_cloudevent(attributes: &serde_json::Map<String, Value>) {
+    for required in ["id", "source", "specversion", "type"] {
+        assert!(attributes[required].as_str().is_some_and(|text| !text.is_empty()), "{required} in {attributes:?}");
+    }
+    assert_eq!(attributes["specversion"], "1.0");
+    for (name, value) in attributes {
+        assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
+        assert!(value.is_string() || value.is_boolean() || value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()), "{name}");
+    }
+    for name in ["time", "firstat", "lastat"] {
+        let text = attributes[name].as_str().unwrap();
+        // TOML's times are those of RFC 3339; one with date, time and offset is such a time.
+        let time: toml::value::Datetime = text.parse().unwrap();
+        assert!(time.date.is_some() && time.time.is_some() && time.offset.is_some() && text.contains('T'), "{text}");
+    }
+}
+
+#[test]
+fn a_webhook_may_post_a_cloudevent_in_one_object() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::FailFirst(1, 503)));
+    let more = "format = \"cloudevents\"\nretry = { schedule = [\"20ms\"] }";
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &[("hook", &receiver, more)]));
+    exceed(&gateway, JOE, 1);
+    let received = receiver.wait_for(2);
+    for one in &received {
+        assert_eq!(one.header("content-type"), "application/cloudevents+json");
+        let mut event = one.json().as_object().cloned().unwrap();
+        let data = event.shift_remove("data").unwrap();
+        check_cloudevent(&event);
+        assert_eq!((event["id"].as_str(), &event["count"]), (Some(received[0].header("webhook-id")), &json!(1)));
+        assert_eq!(event["type"], "sluice.rate-limiting-advanced.rate-limit-exceeded");
+        assert_eq!(event["datacontenttype"], "application/json");
+        assert_eq!((&data["consumer"]["username"], &data["limit"], data.get("count")), (&json!("Joe"), &json!(1), None));
+    }
+    assert_eq!(received[0].body, received[1].body, "every try is the same event");
+}
+
+#[test]
+fn a_webhook_may_post_a_cloudevent_in_headers_and_body() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(204)));
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &[("hook", &receiver, "format = \"cloudevents-binary\"")]));
+    exceed(&gateway, JOE, 1);
+    let received = receiver.wait_for(1).remove(0);
+    assert_eq!(received.header("content-type"), "application/json");
+    let attributes = received.headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix("ce-")?;
+        Some((name.to_owned(), Value::from(value.to_str().unwrap())))
+    });
+    let attributes: serde_json::Map<String, Value> = attributes.collect();
+    check_cloudevent(&attributes);
+    assert!(!attributes.contains_key("datacontenttype"), "in this form it is Content-Type alone");
+    assert_eq!((attributes["id"].as_str(), &attributes["count"]), (Some(received.header("webhook-id")), &json!("1")));
+    assert_eq!((&received.json()["consumer"]["username"], received.json().get("count")), (&json!("Joe"), None));
+}
