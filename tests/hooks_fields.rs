@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Gateway, Receiver, httpbin};
+use crate::harness::{Behaviour, Gateway, Received, Receiver, httpbin};
 
 /// A route that admits one request a year, one for Joe only, and hooks on what they refuse: each by its name, where it
 /// posts, and its further lines.
@@ -19,6 +19,7 @@ fn config(upstream: &str, hooks: &[(&str, &Receiver, &str)]) -> String {
     )
 }
 
+const DEMO: (&str, &[(&str, &str)]) = ("/demo", &[]);
 const JOE: (&str, &[(&str, &str)]) = ("/joe", &[("apikey", "joe-key")]);
 
 /// Spends the one request of this client, and then is refused this often.
@@ -83,4 +84,36 @@ fn a_webhook_may_post_a_cloudevent_in_headers_and_body() {
     assert!(!attributes.contains_key("datacontenttype"), "in this form it is Content-Type alone");
     assert_eq!((attributes["id"].as_str(), &attributes["count"]), (Some(received.header("webhook-id")), &json!("1")));
     assert_eq!((&received.json()["consumer"]["username"], received.json().get("count")), (&json!("Joe"), None));
+}
+
+/// A counter of the hook of this place.
+fn counter(gateway: &Gateway, hook: usize, name: &str) -> u64 {
+    gateway.admin("GET", "/status", "").json()["event_hooks"][hook][name].as_u64().unwrap()
+}
+
+fn total(received: &[Received]) -> u64 {
+    received.iter().map(Received::count).sum()
+}
+
+#[test]
+fn a_filter_leaves_out_what_it_does_not_want_and_counts_it() {
+    let (upstream, joes, others) = (httpbin(), Receiver::start(Behaviour::Status(200)), Receiver::start(Behaviour::Status(200)));
+    let hooks = [
+        (
+            "joes",
+            &joes,
+            "filter = { \"consumer.username\" = \"Joe\", \"service.name\" = [\"demo\", \"x\"], ip = { matches = \"127.*\" } }",
+        ),
+        ("others", &others, "filter.consumer.username = { not = \"Joe\" }"),
+    ];
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &hooks));
+    exceed(&gateway, JOE, 2);
+    exceed(&gateway, DEMO, 3);
+    let joes = joes.wait_until("Joe's", |all| total(all) >= 2);
+    let others = others.wait_until("the others", |all| total(all) >= 3);
+    assert!((total(&joes), total(&others)) == (2, 3));
+    assert!(joes.iter().all(|one| one.json()["consumer"]["username"] == "Joe"));
+    assert!(others.iter().all(|one| one.json()["consumer"] == json!({})));
+    assert_eq!((counter(&gateway, 0, "filtered"), counter(&gateway, 1, "filtered")), (3, 2));
+    assert_eq!((counter(&gateway, 0, "matched"), counter(&gateway, 1, "matched")), (5, 5));
 }

@@ -40,7 +40,6 @@ const LATER: &[(&str, &str)] = &[
     ("routes", "protocols"),
     ("routes", "regex_priority"),
     ("event_hooks", "events"),
-    ("event_hooks", "filter"),
     ("event_hooks", "digest"),
     ("event_hooks", "rate"),
 ];

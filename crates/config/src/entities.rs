@@ -223,6 +223,8 @@ pub struct EventHook {
     pub source: String,
     /// The event, or all of the source.
     pub event: Option<String>,
+    /// What an event's fields must be, unread.
+    pub filter: Option<Block>,
     /// The handler's name.
     pub handler: String,
     /// What a `webhook` posts.

@@ -5,6 +5,7 @@ use sluice_config::EventHook;
 
 use crate::hook::TIMEOUT;
 use crate::registry::kind;
+use crate::wanted::dotted_filter;
 use crate::{retry, webhook};
 
 /// What stands in the place of a secret.
@@ -19,6 +20,7 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "name": hook.name,
         "source": hook.source,
         "event": hook.event,
+        "filter": filter(hook),
         "handler": hook.handler,
         "on_change": hook.on_change,
         "snooze": hook.snooze,
@@ -33,4 +35,10 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "created_at": hook.stamps.created_at,
         "updated_at": hook.stamps.updated_at,
     })
+}
+
+/// The filter with the dotted names of its fields, however they are written.
+fn filter(hook: &EventHook) -> Option<Value> {
+    let written = hook.filter.as_ref()?.to_json();
+    Some(written.as_object().and_then(|table| dotted_filter(table).ok()).map_or(Value::Null, Value::Object))
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::handler::{BuildCx, Handler};
 use crate::registry::{HANDLERS, Kind, kind};
 use crate::retry::{self, Schedule};
+use crate::wanted::Wanted;
 use crate::{signing, webhook};
 
 /// How long a delivery may take, unless the hook says.
@@ -27,6 +28,7 @@ pub struct Hook {
     pub(crate) policy: Policy,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) kinds: Vec<&'static EventKind>,
+    pub(crate) wanted: Wanted,
 }
 
 /// How a hook delivers.
@@ -61,6 +63,8 @@ pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
 fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
     let mut problems = Vec::new();
     let kinds = wanted_kinds(entry).map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let wanted = entry.filter.as_ref().map(|filter| Wanted::read(filter, &kinds)).transpose();
+    let wanted = wanted.map_err(|found| problems.extend(found)).ok().flatten().unwrap_or_default();
     let (keys, bad_keys) = signing::keys(entry);
     problems.extend(bad_keys);
     if entry.timeout == Some(Millis(0)) {
@@ -80,6 +84,7 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
             policy: policy(entry, kind),
             handler,
             kinds,
+            wanted,
         }),
         Ok(_) => Err(problems),
         Err(found) => {

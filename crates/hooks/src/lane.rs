@@ -1,6 +1,6 @@
 //! One hook at work: its queue, its memory, what is under way, and its counters, behind one lock.
 //!
-//! Invariant: under the lock, `matched = delivered + swallowed + waiting + failed + dropped`. The lock is never held
+//! Invariant: under the lock, `matched = delivered + filtered + swallowed + waiting + failed + dropped`. The lock is never held
 //! over a wait.
 
 use std::collections::HashMap;
@@ -105,6 +105,10 @@ impl Lane {
             return;
         }
         state.counts.matched += occurrence.count;
+        if !state.hook.wanted.wants(&occurrence.event) {
+            state.counts.filtered += occurrence.count;
+            return;
+        }
         if !state.dedup.fires(occurrence.event.identity(), now) {
             state.counts.swallowed += occurrence.count;
             return;
@@ -216,12 +220,13 @@ impl Lane {
     pub fn stats(&self) -> HookStats {
         let state = self.state();
         let under_way: u64 = state.under_way.values().map(|job| job.count).sum();
-        let Counts { matched, delivered, swallowed, retried, failed, dropped } = state.counts;
+        let Counts { matched, delivered, filtered, swallowed, retried, failed, dropped } = state.counts;
         HookStats {
             id: self.id,
             name: state.hook.name.clone(),
             matched,
             delivered,
+            filtered,
             swallowed,
             waiting: state.queue.sum() + under_way,
             retried,

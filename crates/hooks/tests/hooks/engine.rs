@@ -307,3 +307,16 @@ async fn an_event_that_no_hook_wants_is_not_made() {
     running.until("log", |stats| stats.delivered == 1).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_filter_leaves_out_is_counted_and_snoozes_nobody() {
+    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
+    let beside = "snooze = 3600\nfilter.consumer.username = \"Joe\"\nfilter.limit = { in = [3, 4], not = 4 }";
+    let running = Running::start(dir.path(), &webhook("joes", receiver.addr, beside));
+    running.emit_of(serde_json::json!({ "id": "00000000-0000-0000-0000-000000000007", "username": "Ann" }), 1);
+    running.emit_of(serde_json::Value::Null, 1);
+    [1, 1].into_iter().for_each(|ip| running.emit(ip));
+    let stats = running.until("joes", |stats| stats.delivered == 1 && stats.matched == 4).await;
+    assert_eq!((stats.filtered, stats.swallowed, receiver.rest().len()), (2, 1, 1));
+    running.stop().await;
+}

@@ -176,6 +176,37 @@ fn a_format_is_for_webhooks_and_sets_its_own_headers() {
 }
 
 #[test]
+fn filters_are_refused_at_their_fields() {
+    let filter = |filter: &str| hook("h", &format!("handler = \"log\"\n{filter}"));
+    check(
+        &filter("filter.consumer.username = \"Joe\"\nfilter.\"service.name\" = [\"demo\", 1]\nfilter.ip.matches = \"10.*\""),
+        &[],
+    );
+    check(&filter("filter = {}"), &[]);
+    check(&filter("filter = 5"), &[("event_hooks.h.filter", "expected a table", "")]);
+    check(
+        &filter(
+            "filter = { \"consumer.usernme\" = \"Joe\", consumer = \"Joe\", ip = { equals = [\"a\"], matchs = 1 }, \"rate\" = { matchs = 1 } }",
+        ),
+        &[
+            ("event_hooks.h.filter.\"consumer.usernme\"", "no event of this hook", "did you mean \"username\"?"),
+            ("event_hooks.h.filter.consumer", "is a table", "\"consumer.id\""),
+            ("event_hooks.h.filter.ip.equals", "one value", "`in`"),
+            ("event_hooks.h.filter.ip.matchs", "unknown condition", "did you mean \"matches\"?"),
+            ("event_hooks.h.filter.rate.matchs", "has no field", "did you mean \"matches\"?"),
+        ],
+    );
+    check(
+        &filter("filter.ip = \"a\"\nfilter.\"route.name\" = \"a\"\nfilter.route.name = \"b\""),
+        &[("event_hooks.h.filter.route.name", "named twice", "")],
+    );
+    check(
+        &filter("filter.ip = []").replace("rate-limiting-advanced", "rate-limting-advanced"),
+        &[("event_hooks.h.source", "no source", ""), ("event_hooks.h.filter.ip", "none", "")],
+    );
+}
+
+#[test]
 fn the_entity_is_kongs_with_defaults_and_without_secrets() {
     let text = custom("secret = \"hush-hush\"\nheaders.authorization = \"Bearer hush-hush\"\npayload.text = \"{{ limit }}\"")
         .replace("[event_hooks.h.config]", "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[event_hooks.h.config]");
@@ -195,6 +226,7 @@ fn the_entity_is_kongs_with_defaults_and_without_secrets() {
         "name",
         "source",
         "event",
+        "filter",
         "handler",
         "on_change",
         "snooze",

@@ -1,0 +1,87 @@
+//! Sluice's own fields of a hook: taken as JSON and as a form, shown, changed, taken out, and refused at their names.
+
+use serde_json::{Value, json};
+
+use crate::client::{Api, start, start_with};
+
+/// A hook that posts, as JSON, with these fields more.
+fn hook(more: &Value) -> Value {
+    let mut hook =
+        json!({"name": "a", "source": "rate-limiting-advanced", "handler": "webhook", "config": {"url": "http://127.0.0.1:1/"}});
+    more.as_object().into_iter().flatten().for_each(|(key, value)| hook[key] = value.clone());
+    hook
+}
+
+/// The same as a form.
+async fn post_form(api: &Api, more: &[(&str, &str)]) -> Value {
+    let fields =
+        [("name", "a"), ("source", "rate-limiting-advanced"), ("handler", "webhook"), ("config.url", "http://127.0.0.1:1/")];
+    api.form("POST", "/event-hooks", &[&fields[..], more].concat()).await.is(201).json()
+}
+
+/// The fields at fault when this is asked for.
+async fn refused(more: Value) -> Value {
+    let api = start().await;
+    let answer = api.json("POST", "/event-hooks", &hook(&more)).await.is(400).json();
+    assert_eq!((&answer["code"], &answer["name"]), (&json!(2), &json!("schema violation")), "{answer}");
+    answer["fields"].clone()
+}
+
+/// A field as JSON, how the file has it then, and that null takes it out.
+async fn comes_and_goes(field: &str, value: Value, shown: Value, without: Value) {
+    let api = start().await;
+    let made = api.json("POST", "/event-hooks", &hook(&json!({ field: value }))).await.is(201).json();
+    assert_eq!((&made[field], &api.gateway.hooks()["a"][field]), (&shown, &value));
+    let edits = api.gateway.edits().len();
+    api.json("PATCH", "/event-hooks/a", &json!({ field: shown })).await.is(200);
+    assert_eq!(api.gateway.edits().len(), edits, "what is so already is not written");
+    let patched = api.json("PATCH", "/event-hooks/a", &json!({ field: null })).await.is(200).json();
+    assert_eq!((&patched[field], api.gateway.hooks()["a"].get(field)), (&without, None));
+    api.json("PATCH", "/event-hooks/a", &json!({ field: value })).await.is(200);
+    assert_eq!(api.gateway.hooks()["a"][field], value);
+}
+
+#[tokio::test]
+async fn a_format_comes_and_goes() {
+    comes_and_goes("format", json!("cloudevents"), json!("cloudevents"), json!("kong")).await;
+    assert_eq!(post_form(&start().await, &[("format", "cloudevents-binary")]).await["format"], "cloudevents-binary");
+    let fields = refused(json!({"format": "cloudevent"})).await;
+    assert!(fields["format"].as_str().unwrap().contains("did you mean \"cloudevents\"?"), "{fields}");
+    let fields = refused(json!({"format": "kong", "handler": "log", "config": {}})).await;
+    assert!(fields["format"].as_str().unwrap().contains("\"webhook\""), "{fields}");
+}
+
+#[tokio::test]
+async fn a_filter_comes_and_goes() {
+    let filter = json!({"consumer.username": ["Joe", "Ann"], "ip": {"matches": "10.*"}, "limit": 3});
+    comes_and_goes("filter", filter.clone(), filter, Value::Null).await;
+    let form = [
+        ("filter.consumer.username[]", "Joe"),
+        ("filter.consumer.username[]", "Ann"),
+        ("filter.ip.not", "::1"),
+        ("filter.limit", "3"),
+    ];
+    let made = post_form(&start().await, &form).await;
+    assert_eq!(made["filter"], json!({"consumer.username": ["Joe", "Ann"], "ip": {"not": "::1"}, "limit": "3"}));
+    let fields = refused(json!({"filter": {"consumer": {"usernme": "Joe"}, "ip": {"match": "1"}, "limit": []}})).await;
+    assert!(fields["filter"]["consumer.usernme"].as_str().unwrap().contains("did you mean \"username\"?"), "{fields}");
+    assert!(fields["filter"]["ip.match"].as_str().unwrap().contains("did you mean \"matches\"?"), "{fields}");
+    assert!(fields["filter"]["limit"].is_string(), "{fields}");
+    assert_eq!(refused(json!({"filter": ["ip"]})).await, json!({"filter": "expected a table"}));
+    let fields = refused(json!({"filter": {"ip": "1", "consumer.id": "1", "consumer": {"id": "2"}}})).await;
+    assert!(fields["filter"]["consumer.id"].as_str().unwrap().contains("in two ways"), "{fields}");
+}
+
+#[tokio::test]
+async fn a_patch_finds_the_fields_of_a_filter_however_they_are_written() {
+    let file = "[event_hooks.a]\nsource = \"rate-limiting-advanced\"\nhandler = \"log\"\nfilter.consumer.username = \"Joe\"\nfilter.\"service.name\" = \"demo\"\n";
+    let api = start_with(file, None).await;
+    let shown = api.get("/event-hooks/a").await.is(200).json()["filter"].clone();
+    assert_eq!(shown, json!({"consumer.username": "Joe", "service.name": "demo"}));
+    let changes = json!({"filter": {"consumer.username": "Ann", "service": {"name": null}, "ip": "::1"}});
+    let patched = api.json("PATCH", "/event-hooks/a", &changes).await.is(200).json();
+    assert_eq!(patched["filter"], json!({"consumer.username": "Ann", "ip": "::1"}));
+    assert_eq!(api.gateway.hooks()["a"]["filter"], json!({"consumer": {"username": "Ann"}, "ip": "::1"}));
+    let patched = api.form("PATCH", "/event-hooks/a", &[("filter.consumer.username", "")]).await.is(200).json();
+    assert_eq!(patched["filter"], json!({"ip": "::1"}));
+}
