@@ -86,6 +86,26 @@ fn a_webhook_may_post_a_cloudevent_in_headers_and_body() {
     assert_eq!((&received.json()["consumer"]["username"], received.json().get("count")), (&json!("Joe"), None));
 }
 
+#[test]
+fn one_hook_may_have_the_events_of_several_sources() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(200)));
+    let url = receiver.url();
+    let hook = format!(
+        "[event_hooks.both]\nhandler = \"webhook\"\nconfig.url = \"{url}\"\n\
+         events = [{{ source = \"rate-limiting-advanced\", event = \"rate-limit-exceeded\" }}, {{ source = \"config\" }}]\n"
+    );
+    let gateway = Gateway::start(&(config(&upstream.url("/anything"), &[]) + &hook));
+    exceed(&gateway, DEMO, 1);
+    let made = r#"{"handler": "log", "source": "config"}"#;
+    assert_eq!(gateway.admin("POST", "/event-hooks", made).status, 201);
+    let of =
+        |one: &Received| (one.json()["source"].as_str().unwrap().to_owned(), one.json()["event"].as_str().unwrap().to_owned());
+    let expected = [("rate-limiting-advanced", "rate-limit-exceeded"), ("config", "applied")];
+    receiver.wait_until("an event of each", |all| {
+        expected.iter().all(|(source, event)| all.iter().any(|one| of(one) == ((*source).to_owned(), (*event).to_owned())))
+    });
+}
+
 /// A counter of the hook of this place.
 fn counter(gateway: &Gateway, hook: usize, name: &str) -> u64 {
     gateway.admin("GET", "/status", "").json()["event_hooks"][hook][name].as_u64().unwrap()

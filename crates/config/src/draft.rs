@@ -39,7 +39,6 @@ const LATER: &[(&str, &str)] = &[
     ("routes", "sources"),
     ("routes", "protocols"),
     ("routes", "regex_priority"),
-    ("event_hooks", "events"),
     ("event_hooks", "digest"),
     ("event_hooks", "rate"),
 ];

@@ -198,6 +198,16 @@ pub struct PluginEntry {
     pub stamps: Stamps,
 }
 
+/// Which event, or which events, of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventName {
+    /// Where it comes from.
+    pub source: String,
+    /// Its name, or all of the source.
+    pub event: Option<String>,
+}
+
 /// What a `webhook` posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -219,10 +229,12 @@ pub struct EventHook {
     pub name: String,
     /// Where it stands in the file.
     pub path: KeyPath,
-    /// Where the event comes from.
-    pub source: String,
+    /// Where the event comes from, unless there are `events`.
+    pub source: Option<String>,
     /// The event, or all of the source.
     pub event: Option<String>,
+    /// Several events, instead of `source` and `event`.
+    pub events: Option<Vec<EventName>>,
     /// What an event's fields must be, unread.
     pub filter: Option<Block>,
     /// The handler's name.
@@ -249,6 +261,15 @@ pub struct EventHook {
     pub config: Block,
     /// When it came and changed.
     pub stamps: Stamps,
+}
+
+impl EventHook {
+    /// Every event that the hook names, and where each stands in the file.
+    pub fn event_names(&self) -> Vec<(KeyPath, EventName)> {
+        let one = self.source.clone().map(|source| (self.path.clone(), EventName { source, event: self.event.clone() }));
+        let several = self.events.iter().flatten().enumerate();
+        one.into_iter().chain(several.map(|(at, name)| (self.path.key("events").index(at), name.clone()))).collect()
+    }
 }
 
 impl Service {

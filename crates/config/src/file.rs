@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::entities::{Format, Protocol};
+use crate::entities::{EventName, Format, Protocol};
 use crate::values::{HttpUrl, Method, Millis, PathPrefix};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
@@ -168,10 +168,13 @@ pub(crate) struct ConsumerTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventHookTable {
     pub id: Option<Uuid>,
-    /// Where the event comes from, such as `rate-limiting-advanced`.
-    pub source: String,
+    /// Where the event comes from, such as `rate-limiting-advanced`. Needed unless there are `events`.
+    pub source: Option<String>,
     /// The event; without it, every event of the source.
     pub event: Option<String>,
+    /// Several events, instead of `source` and `event`.
+    #[schemars(length(min = 1))]
+    pub events: Option<Vec<EventName>>,
     /// `webhook`, `webhook-custom` or `log`.
     pub handler: String,
     /// What a `webhook` posts: Kong's flat object, a CloudEvent whose attributes and data are one JSON object, or a

@@ -76,6 +76,7 @@ impl EventHook {
         json!([
             self.source,
             self.event,
+            self.events,
             self.filter.as_ref().map(Block::to_json),
             self.handler,
             self.format,

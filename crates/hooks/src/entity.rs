@@ -20,6 +20,7 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "name": hook.name,
         "source": hook.source,
         "event": hook.event,
+        "events": hook.events,
         "filter": filter(hook),
         "handler": hook.handler,
         "on_change": hook.on_change,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sluice_config::{EventHook, Millis, Problem, one_of};
+use sluice_config::{EventHook, EventName, KeyPath, Millis, Problem, one_of};
 use sluice_events::{EventKind, SOURCES};
 use uuid::Uuid;
 
@@ -61,8 +61,7 @@ pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
 }
 
 fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let kinds = wanted_kinds(entry).map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let (kinds, mut problems) = wanted_kinds(entry);
     let wanted = entry.filter.as_ref().map(|filter| Wanted::read(filter, &kinds)).transpose();
     let wanted = wanted.map_err(|found| problems.extend(found)).ok().flatten().unwrap_or_default();
     let (keys, bad_keys) = signing::keys(entry);
@@ -94,21 +93,36 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
     }
 }
 
-/// The kinds of events that the hook names: one, or all of its source.
-fn wanted_kinds(entry: &EventHook) -> Result<Vec<&'static EventKind>, Problem> {
-    let Some(source) = sluice_events::source(&entry.source) else {
-        let problem = Problem::at(entry.path.key("source"), format!("there is no source \"{}\"", entry.source));
-        return Err(problem.help(one_of(&entry.source, SOURCES.iter().map(|source| source.name))));
-    };
-    let Some(event) = &entry.event else { return Ok(source.events.iter().collect()) };
-    match sluice_events::kind_of(source.name, event) {
-        Some(kind) => Ok(vec![kind]),
-        None => {
-            let problem =
-                Problem::at(entry.path.key("event"), format!("the source \"{}\" has no event \"{event}\"", source.name));
-            Err(problem.help(one_of(event, source.events.iter().map(|kind| kind.name))))
+/// The kinds of events that the hook names, each once, and what is wrong with the names.
+fn wanted_kinds(entry: &EventHook) -> (Vec<&'static EventKind>, Vec<Problem>) {
+    let (mut kinds, mut problems): (Vec<&'static EventKind>, Vec<Problem>) = (Vec::new(), Vec::new());
+    for (path, name) in entry.event_names() {
+        match kinds_of(&path, &name) {
+            Ok(found) => kinds.extend(found),
+            Err(problem) => problems.push(problem),
         }
     }
+    let mut known: Vec<&'static EventKind> = Vec::new();
+    kinds.retain(|kind| {
+        let new = !known.iter().any(|known| std::ptr::eq(*known, *kind));
+        known.extend(new.then_some(*kind));
+        new
+    });
+    (kinds, problems)
+}
+
+/// The kinds of this name: one, or all of its source.
+fn kinds_of(path: &KeyPath, name: &EventName) -> Result<&'static [EventKind], Problem> {
+    let Some(source) = sluice_events::source(&name.source) else {
+        let problem = Problem::at(path.key("source"), format!("there is no source \"{}\"", name.source));
+        return Err(problem.help(one_of(&name.source, SOURCES.iter().map(|source| source.name))));
+    };
+    let Some(event) = &name.event else { return Ok(source.events) };
+    let found = source.events.iter().find(|kind| kind.name == event);
+    found.map(std::slice::from_ref).ok_or_else(|| {
+        let problem = Problem::at(path.key("event"), format!("the source \"{}\" has no event \"{event}\"", source.name));
+        problem.help(one_of(event, source.events.iter().map(|kind| kind.name)))
+    })
 }
 
 /// A format where the handler does not ask for one would be believed to work.

@@ -85,3 +85,45 @@ async fn a_patch_finds_the_fields_of_a_filter_however_they_are_written() {
     let patched = api.form("PATCH", "/event-hooks/a", &[("filter.consumer.username", "")]).await.is(200).json();
     assert_eq!(patched["filter"], json!({"ip": "::1"}));
 }
+
+#[tokio::test]
+async fn events_stand_in_the_place_of_source_and_event() {
+    let api = start().await;
+    let events =
+        json!([{"source": "rate-limiting-advanced", "event": "rate-limit-exceeded"}, {"source": "config", "event": null}]);
+    let written = json!([{"source": "rate-limiting-advanced", "event": "rate-limit-exceeded"}, {"source": "config"}]);
+    let made = api.json("POST", "/event-hooks", &json!({"handler": "log", "events": events})).await.is(201).json();
+    assert_eq!((&made["events"], &made["source"], &made["event"]), (&events, &Value::Null, &Value::Null));
+    let name = made["name"].as_str().unwrap();
+    assert!(name.starts_with("log-rate-limiting-advanced-"), "{name}");
+    assert_eq!(api.gateway.hooks()[name]["events"], written);
+    let path = format!("/event-hooks/{name}");
+    assert_eq!(api.json("PATCH", &path, &made).await.is(200).json(), made);
+    assert_eq!(api.gateway.edits().len(), 1, "what was read and is sent back is not written");
+    let changes = json!({"source": "config", "event": "applied", "events": null});
+    let patched = api.json("PATCH", &path, &changes).await.is(200).json();
+    assert_eq!((&patched["events"], &patched["event"]), (&Value::Null, &json!("applied")));
+    let answer = api.json("PATCH", &path, &json!({"events": events})).await.is(400).json();
+    assert_eq!(answer["fields"].as_object().unwrap().keys().collect::<Vec<_>>(), ["source", "event"], "{answer}");
+    api.json("PATCH", &path, &json!({"events": events, "source": null, "event": null})).await.is(200);
+    let form =
+        [("handler", "log"), ("events[1].source", "config"), ("events[1].event", "applied"), ("events[2].source", "limits")];
+    let made = api.form("POST", "/event-hooks", &form).await.is(201).json();
+    assert_eq!(made["events"], json!([{"source": "config", "event": "applied"}, {"source": "limits", "event": null}]));
+}
+
+#[tokio::test]
+async fn events_are_refused_at_their_places() {
+    let api = start().await;
+    let refused = async |hook: Value| api.json("POST", "/event-hooks", &hook).await.is(400).json()["fields"].clone();
+    let missing = "required field missing";
+    assert_eq!(refused(json!({"handler": "log"})).await, json!({"source": missing}));
+    let fields = refused(json!({"handler": "log", "events": [{"source": "config", "evnt": 1}, {"event": "x"}]})).await;
+    assert!(fields["events"][0]["evnt"].as_str().unwrap().contains("did you mean \"event\"?"), "{fields}");
+    assert_eq!(fields["events"][1]["source"], missing);
+    let fields =
+        refused(json!({"handler": "log", "events": [{"source": "config", "event": "aplied"}, {"source": "confg"}]})).await;
+    assert!(fields["events"][0]["event"].as_str().unwrap().contains("did you mean \"applied\"?"), "{fields}");
+    assert!(fields["events"][1]["source"].as_str().unwrap().contains("did you mean \"config\"?"), "{fields}");
+    assert!(refused(json!({"handler": "log", "events": []})).await["events"].is_string());
+}

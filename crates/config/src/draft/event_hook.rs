@@ -5,12 +5,14 @@ use crate::block::Block;
 use crate::diagnostics::Problem;
 use crate::entities::{EventHook, Stamps};
 use crate::file::EventHookTable;
+use crate::key_path::KeyPath;
 
 impl Reader {
     pub(super) fn event_hook(&mut self, mut at: At<'_>) -> Option<EventHook> {
         let config = take_key(&mut at.node, "config").unwrap_or_else(|| Block::empty(at.path.key("config")).into_node());
         let filter = take_key(&mut at.node, "filter").map(|node| Block::new(at.path.key("filter"), node));
         let table: EventHookTable = self.take(&at.path, &at.node)?;
+        self.check_events(&at.path, &table);
         if table.concurrency == Some(0) {
             self.problems.push(Problem::at(at.path.key("concurrency"), "must be at least 1"));
         }
@@ -19,6 +21,7 @@ impl Reader {
             name: at.name.to_owned(),
             source: table.source,
             event: table.event,
+            events: table.events,
             filter,
             handler: table.handler,
             format: table.format,
@@ -34,5 +37,27 @@ impl Reader {
             path: at.path,
             stamps: Stamps::default(),
         })
+    }
+
+    /// A hook names its events in one of two ways.
+    fn check_events(&mut self, path: &KeyPath, table: &EventHookTable) {
+        let Some(events) = &table.events else {
+            let told = self.problems.iter().any(|problem| ["source", "events"].iter().any(|key| problem.path == path.key(key)));
+            if table.source.is_none() && !told {
+                let problem = Problem::at(path.clone(), "required field missing: source");
+                self.problems.push(problem.help("write `source`, or several `events`"));
+            }
+            return;
+        };
+        if events.is_empty() {
+            let problem = Problem::at(path.key("events"), "a hook without an event would never fire");
+            self.problems.push(problem.help("write [{ source = \"…\", event = \"…\" }]"));
+        }
+        for (key, written) in [("source", table.source.is_some()), ("event", table.event.is_some())] {
+            if written {
+                let problem = Problem::at_key(path.key(key), format!("`{key}` does not stand beside `events`"));
+                self.problems.push(problem.help("take one of them out; each of the `events` has a source of its own"));
+            }
+        }
     }
 }

@@ -207,6 +207,34 @@ fn filters_are_refused_at_their_fields() {
 }
 
 #[test]
+fn several_events_are_named_and_every_template_is_tried_on_each() {
+    let both = "events = [{ source = \"rate-limiting-advanced\", event = \"rate-limit-exceeded\" }, { source = \"config\", event = \"applied\" }]";
+    let custom = |body: &str| {
+        format!(
+            "[event_hooks.h]\n{both}\nhandler = \"webhook-custom\"\nconfig = {{ url = \"http://x/\", method = \"POST\", body = \"{body}\" }}"
+        )
+    };
+    check(&custom("{{ event }} of {{ source }}"), &[]);
+    check(
+        &custom("{{ version }}{{ ip }}"),
+        &[
+            ("event_hooks.h.config.body", "(for the event \"rate-limit-exceeded\" of \"rate-limiting-advanced\")", ""),
+            ("event_hooks.h.config.body", "(for the event \"applied\" of \"config\")", ""),
+        ],
+    );
+    let filter = |filter: &str| format!("[event_hooks.h]\n{both}\nhandler = \"log\"\n{filter}");
+    check(&filter("filter.version = 1\nfilter.ip = \"::1\""), &[]);
+    check(&filter("filter.problems = 1"), &[("event_hooks.h.filter.problems", "no event of this hook", "")]);
+    check(
+        "[event_hooks.h]\nhandler = \"log\"\nevents = [{ source = \"config\", event = \"aplied\" }, { source = \"confg\" }]",
+        &[
+            ("event_hooks.h.events[0].event", "no event \"aplied\"", "did you mean \"applied\"?"),
+            ("event_hooks.h.events[1].source", "no source \"confg\"", "did you mean \"config\"?"),
+        ],
+    );
+}
+
+#[test]
 fn the_entity_is_kongs_with_defaults_and_without_secrets() {
     let text = custom("secret = \"hush-hush\"\nheaders.authorization = \"Bearer hush-hush\"\npayload.text = \"{{ limit }}\"")
         .replace("[event_hooks.h.config]", "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[event_hooks.h.config]");
@@ -226,6 +254,7 @@ fn the_entity_is_kongs_with_defaults_and_without_secrets() {
         "name",
         "source",
         "event",
+        "events",
         "filter",
         "handler",
         "on_change",
