@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Gateway, Received, Receiver, httpbin};
+use crate::harness::{Behaviour, Gateway, Received, Receiver, eventually, httpbin, run};
 
 /// A route that admits one request a year, one for Joe only, and hooks on what they refuse: each by its name, where it
 /// posts, and its further lines.
@@ -136,4 +136,68 @@ fn a_filter_leaves_out_what_it_does_not_want_and_counts_it() {
     assert!(others.iter().all(|one| one.json()["consumer"] == json!({})));
     assert_eq!((counter(&gateway, 0, "filtered"), counter(&gateway, 1, "filtered")), (3, 2));
     assert_eq!((counter(&gateway, 0, "matched"), counter(&gateway, 1, "matched")), (5, 5));
+}
+
+#[test]
+fn a_digest_is_one_webhook_at_once_and_one_at_its_end() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(200)));
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &[("digest", &receiver, "digest = \"1s\"")]));
+    exceed(&gateway, JOE, 1);
+    let at_once = receiver.wait_for(1).remove(0);
+    assert_eq!((at_once.count(), &at_once.json()["consumer"]["username"]), (1, &json!("Joe")));
+    exceed(&gateway, JOE, 4);
+    exceed(&gateway, DEMO, 3);
+    let received = receiver.wait_until("every rejection of both", |all| total(all) >= 9);
+    assert_eq!(total(&received), 9);
+    let of = |who: &Value| received.iter().filter(|one| &one.json()["consumer"] == who).map(Received::count).sum::<u64>();
+    assert_eq!((of(&at_once.json()["consumer"]), of(&json!({}))), (5 + 1, 3));
+    assert!(received.len() < 9, "they were gathered: {}", received.len());
+    let summary = received.iter().max_by_key(|one| one.count()).unwrap().json();
+    assert!(summary["first_at"].as_u64() <= summary["last_at"].as_u64());
+}
+
+#[test]
+fn what_a_digest_gathered_is_told_after_a_change_of_the_hook_and_after_a_stop() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(200)));
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &[("digest", &receiver, "digest = \"1h\"")]));
+    exceed(&gateway, DEMO, 5);
+    receiver.wait_for(1);
+    eventually("the others are gathered", || (counter(&gateway, 0, "waiting") == 4).then_some(()));
+    assert_eq!(gateway.admin("PATCH", "/event-hooks/digest", r#"{"digest": "2h"}"#).status, 200);
+    let received = receiver.wait_for(2);
+    assert_eq!(received.iter().map(Received::count).collect::<Vec<_>>(), [1, 4]);
+    exceed(&gateway, DEMO, 2);
+    // The one that is admitted is over, so all three are refused; the first of them is told at once.
+    receiver.wait_for(3);
+    eventually("the others are gathered", || (counter(&gateway, 0, "waiting") == 2).then_some(()));
+    let gateway = gateway.restart();
+    eventually("they wait still", || (counter(&gateway, 0, "waiting") == 2).then_some(()));
+    // Without a digest they wait for the end of the time that they were gathered for.
+    assert_eq!(gateway.admin("PATCH", "/event-hooks/digest", r#"{"digest": null}"#).status, 200);
+    assert_eq!((counter(&gateway, 0, "waiting"), total(&receiver.received())), (2, 6));
+}
+
+#[test]
+fn a_rate_makes_webhooks_wait_and_loses_none() {
+    let (upstream, receiver) = (httpbin(), Receiver::start(Behaviour::Status(200)));
+    let gateway = Gateway::start(&config(&upstream.url("/anything"), &[("slow", &receiver, "rate = 0.001")]));
+    exceed(&gateway, DEMO, 10);
+    eventually("one is told and nine wait", || {
+        let told = ["delivered", "waiting", "dropped"].map(|name| counter(&gateway, 0, name));
+        (told == [1, 9, 0]).then_some(())
+    });
+    assert_eq!(gateway.admin("PATCH", "/event-hooks/slow", r#"{"rate": 50}"#).status, 200);
+    let received = receiver.wait_until("every rejection", |all| total(all) >= 10);
+    assert_eq!((total(&received), received.len()), (10, 10));
+}
+
+#[test]
+fn the_schema_knows_the_fields() {
+    let schema: Value = serde_json::from_str(&run(env!("CARGO_BIN_EXE_sluice"), &["schema"])).unwrap();
+    let hook = &schema["properties"]["event_hooks"]["additionalProperties"];
+    for field in ["events", "filter", "digest", "format", "rate"] {
+        assert!(hook["properties"][field].is_object(), "{field}");
+    }
+    assert_eq!(hook["required"], json!(["handler"]));
+    assert!(schema["$defs"]["condition"]["anyOf"].is_array());
 }

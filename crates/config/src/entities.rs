@@ -245,6 +245,10 @@ pub struct EventHook {
     pub on_change: Option<bool>,
     /// Seconds in which the same unique fields do not fire again.
     pub snooze: Option<u64>,
+    /// How long events with the same unique fields are gathered after the first.
+    pub digest: Option<Millis>,
+    /// How many deliveries may start in a second.
+    pub rate: Option<f64>,
     /// Whether it fires.
     pub enabled: bool,
     /// The deadline of one delivery.

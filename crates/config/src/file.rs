@@ -185,6 +185,14 @@ pub(crate) struct EventHookTable {
     pub on_change: Option<bool>,
     /// Seconds in which the same unique fields do not fire again.
     pub snooze: Option<u64>,
+    /// How long events with the same unique fields are gathered: the first is delivered at once, and what comes within this
+    /// time after it is one delivery at its end, with `count`, `first_at` and `last_at`. At least "1s". It gathers what
+    /// passes `filter` and `on_change`, and does not go with `snooze`, which would swallow it.
+    pub digest: Option<Millis>,
+    /// How many deliveries may start in a second, such as 5 or 0.1; what is above it waits, and is merged as for a receiver
+    /// that falls behind.
+    #[schemars(range(min = 0.0001, max = 1_000_000.0))]
+    pub rate: Option<f64>,
     #[serde(default = "yes")]
     pub enabled: bool,
     /// The deadline of one delivery, from connecting to the last byte of the answer.

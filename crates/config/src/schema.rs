@@ -38,6 +38,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
     consumer["additionalProperties"] = json!(false);
     let configs: Vec<Value> = extensions.handlers.iter().map(|(_, schema)| schema.clone()).collect();
     add(&mut hook, "config", json!({ "anyOf": configs }));
+    hook["anyOf"] = json!([{ "required": ["source"] }, { "required": ["events"] }]);
     add(
         &mut hook,
         "filter",

@@ -82,6 +82,8 @@ impl EventHook {
             self.format,
             self.on_change,
             self.snooze,
+            self.digest,
+            self.rate,
             self.enabled,
             self.timeout,
             self.retry,

@@ -25,6 +25,8 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "handler": hook.handler,
         "on_change": hook.on_change,
         "snooze": hook.snooze,
+        "digest": hook.digest,
+        "rate": hook.rate.map(plain),
         "format": webhook::shown_format(hook),
         "config": kind.map_or(Value::Null, |kind| (kind.show)(hook)),
         "enabled": hook.enabled,
@@ -42,4 +44,10 @@ pub fn entity_json(hook: &EventHook) -> Value {
 fn filter(hook: &EventHook) -> Option<Value> {
     let written = hook.filter.as_ref()?.to_json();
     Some(written.as_object().and_then(|table| dotted_filter(table).ok()).map_or(Value::Null, Value::Object))
+}
+
+/// A number as one writes it: 5, not 5.0.
+fn plain(number: f64) -> Value {
+    let whole = number as u64;
+    if whole as f64 == number { whole.into() } else { number.into() }
 }

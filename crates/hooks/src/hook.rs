@@ -35,6 +35,8 @@ pub struct Hook {
 pub(crate) struct Policy {
     pub snooze: Duration,
     pub on_change: bool,
+    pub digest: Duration,
+    pub rate: Option<f64>,
     pub schedule: Schedule,
     pub timeout: Duration,
     pub concurrency: usize,
@@ -149,6 +151,8 @@ fn policy(entry: &EventHook, kind: &Kind) -> Policy {
     Policy {
         snooze: Duration::from_secs(entry.snooze.unwrap_or(0)),
         on_change: entry.on_change.unwrap_or(false),
+        digest: entry.digest.map(Millis::duration).unwrap_or_default(),
+        rate: entry.rate,
         schedule: Schedule::new(entry.retry.as_deref().unwrap_or(retry::DEFAULT)),
         timeout: entry.timeout.unwrap_or(TIMEOUT).duration(),
         concurrency: usize::from(entry.concurrency.unwrap_or(kind.concurrency).max(1)),

@@ -18,7 +18,7 @@ pub struct HookStats {
     pub filtered: u64,
     /// Events that `snooze` or `on_change` swallowed.
     pub swallowed: u64,
-    /// Events that wait for a try, are under way, or wait for another try.
+    /// Events that wait for a try, are under way, wait for another try, or are gathered for a `digest`.
     pub waiting: u64,
     /// Events whose delivery was to be tried again, once for each time.
     pub retried: u64,

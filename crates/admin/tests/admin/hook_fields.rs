@@ -127,3 +127,26 @@ async fn events_are_refused_at_their_places() {
     assert!(fields["events"][1]["source"].as_str().unwrap().contains("did you mean \"config\"?"), "{fields}");
     assert!(refused(json!({"handler": "log", "events": []})).await["events"].is_string());
 }
+
+#[tokio::test]
+async fn a_digest_and_a_rate_come_and_go() {
+    comes_and_goes("digest", json!("1m"), json!(60_000), Value::Null).await;
+    comes_and_goes("rate", json!(0.5), json!(0.5), Value::Null).await;
+    comes_and_goes("rate", json!(5), json!(5), Value::Null).await;
+    let made = post_form(&start().await, &[("digest", "1m"), ("rate", "0.5")]).await;
+    assert_eq!((&made["digest"], &made["rate"]), (&json!(60_000), &json!(0.5)));
+    let made = post_form(&start().await, &[("digest", "60000"), ("rate", "5")]).await;
+    assert_eq!((&made["digest"], &made["rate"]), (&json!(60_000), &json!(5)));
+    for (field, value, words) in [
+        ("digest", json!(60), "write \"60s\" for 60 s"),
+        ("digest", json!("soon"), "duration"),
+        ("rate", json!(0), "must be from 0.0001"),
+        ("rate", json!(-1.5), "must be from 0.0001"),
+        ("rate", json!("fast"), "expected a number"),
+    ] {
+        let fields = refused(json!({ field: value })).await;
+        assert!(fields[field].as_str().unwrap().contains(words), "{fields}");
+    }
+    let fields = refused(json!({"digest": "1m", "snooze": 60})).await;
+    assert!(fields["digest"].as_str().unwrap().contains("take one of them out"), "{fields}");
+}

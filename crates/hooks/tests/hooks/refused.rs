@@ -259,6 +259,8 @@ fn the_entity_is_kongs_with_defaults_and_without_secrets() {
         "handler",
         "on_change",
         "snooze",
+        "digest",
+        "rate",
         "format",
         "config",
         "enabled",
