@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::form::Misplaced;
 use crate::violations::Violations;
-use crate::{dotted, fields, form};
+use crate::{dotted, fields, filter, form};
 
 /// How long a body may be.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -46,6 +46,7 @@ pub(crate) async fn read(request: Request) -> Result<Map<String, Value>, Error> 
         MULTIPART => object(multipart(&content_type, bytes).await.ok_or(NO_MULTIPART)?),
         _ => Err(NO_TYPE),
     }
+    .and_then(|object| filter::with_dotted_names(object).map_err(misplaced))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<String, Error> {

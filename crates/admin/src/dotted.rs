@@ -6,7 +6,7 @@ use sluice_config::KeyPath;
 use crate::form::Misplaced;
 
 /// Tables of a hook: their keys may be written with a dot.
-pub(crate) const TABLES: &[&str] = &["config", "retry"];
+pub(crate) const TABLES: &[&str] = &["config", "retry", "filter"];
 
 /// The object with every dotted key of the top level in its table.
 pub(crate) fn expand(object: Map<String, Value>) -> Result<Map<String, Value>, Misplaced> {

@@ -12,7 +12,7 @@ use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
 use crate::violations::{Violations, explain};
-use crate::{App, Shared, body, hook_name, reply, required, unchanged};
+use crate::{App, Shared, body, filter, hook_name, reply, required, unchanged};
 
 const SECTION: &str = "event_hooks";
 const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are changed there";
@@ -51,6 +51,7 @@ pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: 
     let config = app.control.config();
     let old = find::<EventHook>(&config, &key)?;
     unchanged::drop_unchanged(&mut changes, old, &config);
+    filter::as_written(&mut changes, old);
     let hook = HookBody::take(changes, Use::Changes)?;
     hook.same(Some(&old.name), Some(old.id))?;
     if hook.table.is_empty() {

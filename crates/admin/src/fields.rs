@@ -6,6 +6,7 @@ use serde_json::Value;
 #[derive(Clone, Copy)]
 enum Kind {
     Integer,
+    Number,
     Boolean,
     /// One or many.
     Texts,
@@ -19,6 +20,8 @@ const FIELDS: &[(&str, Kind)] = &[
     ("snooze", Kind::Integer),
     ("enabled", Kind::Boolean),
     ("timeout", Kind::Integer),
+    ("digest", Kind::Integer),
+    ("rate", Kind::Number),
     ("concurrency", Kind::Integer),
     ("tags", Kind::Texts),
     ("secrets", Kind::Texts),
@@ -43,6 +46,7 @@ pub(crate) fn coerce(hook: &mut Value) {
 fn apply(kind: Kind, slot: &mut Value) {
     match kind {
         Kind::Integer => integer(slot),
+        Kind::Number => number(slot),
         Kind::Boolean => match slot.as_str() {
             Some("true") => *slot = Value::Bool(true),
             Some("false") => *slot = Value::Bool(false),
@@ -62,6 +66,13 @@ fn integer(slot: &mut Value) {
     }
 }
 
+fn number(slot: &mut Value) {
+    integer(slot);
+    if let Some(number) = slot.as_str().and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite()) {
+        *slot = number.into();
+    }
+}
+
 fn list(slot: &mut Value) {
     if slot.is_string() {
         *slot = Value::Array(vec![slot.take()]);
@@ -77,7 +88,7 @@ mod tests {
     #[test]
     fn fields_get_their_types_and_templates_stay_strings() {
         let mut hook = json!({
-            "snooze": "60", "on_change": "true", "enabled": "yes", "timeout": "2s", "tags": "a", "secrets": ["b", "1"],
+            "snooze": "60", "on_change": "true", "enabled": "yes", "timeout": "2s", "digest": "60000", "rate": "0.5", "tags": "a", "secrets": ["b", "1"],
             "retry": {"schedule": ["5s", "100"]},
             "config": {"ssl_verify": "false", "payload": {"limit": "3", "on": "true"}, "headers": {"x": "1"}, "body": "1", "functions": "f"}
         });
@@ -85,7 +96,7 @@ mod tests {
         assert_eq!(
             hook,
             json!({
-                "snooze": 60, "on_change": true, "enabled": "yes", "timeout": "2s", "tags": ["a"], "secrets": ["b", "1"],
+                "snooze": 60, "on_change": true, "enabled": "yes", "timeout": "2s", "digest": 60000, "rate": 0.5, "tags": ["a"], "secrets": ["b", "1"],
                 "retry": {"schedule": ["5s", 100]},
                 "config": {"ssl_verify": false, "payload": {"limit": "3", "on": "true"}, "headers": {"x": "1"}, "body": "1", "functions": ["f"]}
             })

@@ -79,7 +79,8 @@ impl HookBody {
     /// A name for a hook that came without.
     pub fn name_or_new(&self, hooks: &[sluice_config::EventHook]) -> String {
         let word = |key| self.table.get(key).and_then(Value::as_str);
-        self.name.clone().unwrap_or_else(|| hook_name::generate(word("handler"), word("source"), hooks))
+        let first_source = || self.table.get("events")?.get(0)?.get("source")?.as_str();
+        self.name.clone().unwrap_or_else(|| hook_name::generate(word("handler"), word("source").or_else(first_source), hooks))
     }
 
     /// The table with this id in it.

@@ -10,6 +10,7 @@ mod entities;
 mod error;
 mod event_hooks;
 mod fields;
+mod filter;
 mod finish;
 mod form;
 mod gate;

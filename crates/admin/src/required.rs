@@ -8,7 +8,8 @@ pub(crate) const MISSING: &str = "required field missing";
 
 /// The required fields that are not in the table of a hook.
 pub(crate) fn missing(hook: &Map<String, Value>) -> Vec<KeyPath> {
-    let own = ["source", "handler"].into_iter().filter(|field| !hook.contains_key(*field)).map(|field| KeyPath::of([field]));
+    let lacks = |field: &str| !hook.contains_key(field) && (field != "source" || !hook.contains_key("events"));
+    let own = ["source", "handler"].into_iter().filter(|field| lacks(field)).map(|field| KeyPath::of([field]));
     let handler = hook.get("handler").and_then(Value::as_str).and_then(sluice_hooks::kind);
     let schema = handler.map(|kind| (kind.schema)()).unwrap_or_default();
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -33,6 +34,7 @@ mod tests {
     fn the_handler_says_what_its_config_needs() {
         check(&json!({}), &["source", "handler"]);
         check(&json!({"source": "s", "handler": "log"}), &[]);
+        check(&json!({"events": [], "handler": "log"}), &[]);
         check(&json!({"handler": "webhook-custom", "config": {"method": "POST"}}), &["source", "config.url"]);
         check(&json!({"source": "s", "handler": "webhook-custom"}), &["config.url", "config.method"]);
     }

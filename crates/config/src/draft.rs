@@ -39,11 +39,6 @@ const LATER: &[(&str, &str)] = &[
     ("routes", "sources"),
     ("routes", "protocols"),
     ("routes", "regex_priority"),
-    ("event_hooks", "events"),
-    ("event_hooks", "filter"),
-    ("event_hooks", "digest"),
-    ("event_hooks", "format"),
-    ("event_hooks", "rate"),
 ];
 
 /// A configuration that may have mistakes still: whoever owns plugins and handlers adds what is wrong with theirs.

@@ -38,12 +38,23 @@ pub fn json_schema(extensions: &Extensions) -> Value {
     consumer["additionalProperties"] = json!(false);
     let configs: Vec<Value> = extensions.handlers.iter().map(|(_, schema)| schema.clone()).collect();
     add(&mut hook, "config", json!({ "anyOf": configs }));
+    hook["anyOf"] = json!([{ "required": ["source"] }, { "required": ["events"] }]);
+    add(
+        &mut hook,
+        "filter",
+        json!({
+            "description": "What the event's fields must be, by their dotted names: all of it must hold. A table without a word of a condition is a table of fields.",
+            "type": "object",
+            "additionalProperties": { "$ref": "#/$defs/condition" },
+        }),
+    );
     let mut definitions: Map<String, Value> = Map::new();
     let server = schema_of::<ServerTable>(&mut generator);
     let admin = schema_of::<AdminTable>(&mut generator);
     let limits = schema_of::<LimitsTable>(&mut generator);
     definitions.extend(generator.take_definitions(true));
     definitions.insert("plugins".into(), plugins);
+    definitions.insert("condition".into(), condition());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gateway.toml",
@@ -60,6 +71,26 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "event_hooks": { "type": "object", "additionalProperties": hook },
         },
         "$defs": definitions,
+    })
+}
+
+/// A condition on a field of an event.
+fn condition() -> Value {
+    let value = json!({ "type": ["string", "number", "boolean"] });
+    let list = json!({ "type": "array", "minItems": 1, "items": value });
+    let tests = json!({
+        "type": "object",
+        "properties": {
+            "equals": value,
+            "in": list,
+            "matches": { "type": "string", "description": "A pattern in which * stands for anything." },
+            "not": { "$ref": "#/$defs/condition" },
+        },
+        "additionalProperties": { "$ref": "#/$defs/condition" },
+    });
+    json!({
+        "description": "A value, a list of values, or a table of tests that must all hold. A field that is a list meets a test if one of its elements does; one that is absent meets none but `not`.",
+        "anyOf": [value, list, tests],
     })
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::block::Block;
 use crate::entities::{Config, Consumer, EventHook, PluginEntry, Route, Service, Stamps};
 
 impl Config {
@@ -75,9 +76,14 @@ impl EventHook {
         json!([
             self.source,
             self.event,
+            self.events,
+            self.filter.as_ref().map(Block::to_json),
             self.handler,
+            self.format,
             self.on_change,
             self.snooze,
+            self.digest,
+            self.rate,
             self.enabled,
             self.timeout,
             self.retry,

@@ -186,10 +186,12 @@ impl<'a> Writer<'a> {
             }
         };
         let several = self.shapes.len() > 1;
+        let sources = self.shapes.iter().any(|shape| shape.kind.source != self.shapes[0].kind.source);
         for shape in &self.shapes {
             if let Err(mut refusal) = template.try_on(shape) {
                 if several {
-                    refusal.message = format!("{} (for the event \"{}\")", refusal.message, shape.kind.name);
+                    let of = if sources { format!(" of \"{}\"", shape.kind.source) } else { String::new() };
+                    refusal.message = format!("{} (for the event \"{}\"{of})", refusal.message, shape.kind.name);
                 }
                 self.problems.push(problem(path, refusal));
             }

@@ -5,7 +5,8 @@ use sluice_config::EventHook;
 
 use crate::hook::TIMEOUT;
 use crate::registry::kind;
-use crate::retry;
+use crate::wanted::dotted_filter;
+use crate::{retry, webhook};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -19,9 +20,14 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "name": hook.name,
         "source": hook.source,
         "event": hook.event,
+        "events": hook.events,
+        "filter": filter(hook),
         "handler": hook.handler,
         "on_change": hook.on_change,
         "snooze": hook.snooze,
+        "digest": hook.digest,
+        "rate": hook.rate.map(plain),
+        "format": webhook::shown_format(hook),
         "config": kind.map_or(Value::Null, |kind| (kind.show)(hook)),
         "enabled": hook.enabled,
         "timeout": hook.timeout.unwrap_or(TIMEOUT),
@@ -32,4 +38,16 @@ pub fn entity_json(hook: &EventHook) -> Value {
         "created_at": hook.stamps.created_at,
         "updated_at": hook.stamps.updated_at,
     })
+}
+
+/// The filter with the dotted names of its fields, however they are written.
+fn filter(hook: &EventHook) -> Option<Value> {
+    let written = hook.filter.as_ref()?.to_json();
+    Some(written.as_object().and_then(|table| dotted_filter(table).ok()).map_or(Value::Null, Value::Object))
+}
+
+/// A number as one writes it: 5, not 5.0.
+fn plain(number: f64) -> Value {
+    let whole = number as u64;
+    if whole as f64 == number { whole.into() } else { number.into() }
 }

@@ -12,6 +12,9 @@ use crate::signing;
 /// The content type of JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The content type of a CloudEvent that is one JSON object.
+pub(crate) const CLOUDEVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
+
 /// Headers that belong to the connection; HTTP itself sets them.
 static OF_THE_CONNECTION: [HeaderName; 7] = [
     header::CONTENT_LENGTH,

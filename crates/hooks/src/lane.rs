@@ -1,6 +1,6 @@
-//! One hook at work: its queue, its memory, what is under way, and its counters, behind one lock.
+//! One hook at work: its queue, its memory, what it gathers, what is under way, and its counters, behind one lock.
 //!
-//! Invariant: under the lock, `matched = delivered + swallowed + waiting + failed + dropped`. The lock is never held
+//! Invariant: under the lock, `matched = delivered + filtered + swallowed + waiting + failed + dropped`. The lock is never held
 //! over a wait.
 
 use std::collections::HashMap;
@@ -15,8 +15,10 @@ use uuid::Uuid;
 
 use crate::breaker::Breaker;
 use crate::dedup::Dedup;
+use crate::digest::Digest;
 use crate::handler::Failure;
 use crate::hook::Hook;
+use crate::pace::Pace;
 use crate::queue::{Job, Queue};
 use crate::quiet::Quiet;
 use crate::stats::{Counts, HookStats};
@@ -34,9 +36,11 @@ pub(crate) struct Lane {
 struct State {
     hook: Arc<Hook>,
     dedup: Dedup,
+    digest: Digest,
     queue: Queue,
     under_way: HashMap<u64, Arc<Job>>,
     breaker: Breaker,
+    pace: Pace,
     counts: Counts,
     /// The hook is gone: nothing new starts.
     closed: bool,
@@ -59,6 +63,8 @@ impl Lane {
     pub fn new(hook: Hook) -> Self {
         let state = State {
             dedup: Dedup::new(hook.policy.snooze, hook.policy.on_change),
+            digest: Digest::new(hook.policy.digest),
+            pace: Pace::new(hook.policy.rate),
             hook: Arc::new(hook),
             queue: Queue::default(),
             under_way: HashMap::new(),
@@ -80,8 +86,8 @@ impl Lane {
         !self.started.swap(true, Ordering::Relaxed)
     }
 
-    /// Takes a new version of the hook over. If it changed, what waits goes to it, if it wants its kind, and memory starts
-    /// anew; if it did not, everything stays as it is.
+    /// Takes a new version of the hook over. If it changed, what waits or was gathered goes to it, if it wants its kind (a
+    /// new filter is for what comes), and memory starts anew; if it did not, everything stays as it is.
     pub fn change(&self, hook: Hook, now: Instant) {
         let mut state = self.state();
         if (&state.hook.name, &state.hook.fingerprint) == (&hook.name, &hook.fingerprint) {
@@ -89,6 +95,11 @@ impl Lane {
         }
         state.dedup = Dedup::new(hook.policy.snooze, hook.policy.on_change);
         state.breaker = Breaker::default();
+        for summary in state.digest.drain() {
+            state.push(&summary, now);
+        }
+        state.digest = Digest::new(hook.policy.digest);
+        state.pace = Pace::new(hook.policy.rate);
         state.hook = Arc::new(hook);
         for (job, due) in state.queue.drain() {
             let overflow = if state.hook.matches(job.kind) { state.queue.readmit(job, due) } else { Some(job) };
@@ -105,12 +116,18 @@ impl Lane {
             return;
         }
         state.counts.matched += occurrence.count;
+        if !state.hook.wanted.wants(&occurrence.event) {
+            state.counts.filtered += occurrence.count;
+            return;
+        }
         if !state.dedup.fires(occurrence.event.identity(), now) {
             state.counts.swallowed += occurrence.count;
             return;
         }
-        let overflow = state.queue.push(occurrence);
-        state.drop_job(overflow, now);
+        state.end_digests(now);
+        if !state.digest.gathers(occurrence, now) {
+            state.push(occurrence, now);
+        }
         drop(state);
         self.wake.notify_one();
     }
@@ -129,6 +146,7 @@ impl Lane {
     pub fn step(&self, now: Instant) -> Step {
         let mut state = self.state();
         let under_way = state.under_way.len();
+        state.end_digests(now);
         if state.closed {
             return if under_way == 0 { Step::End } else { Step::Wait(None) };
         }
@@ -138,7 +156,15 @@ impl Lane {
         if !state.breaker.allows(under_way, now) {
             return Step::Wait(state.breaker.until().filter(|until| *until > now));
         }
-        let Some(job) = state.queue.pop(now) else { return Step::Wait(state.queue.next_due()) };
+        if state.queue.is_ready(now)
+            && let Some(until) = state.pace.wait(now)
+        {
+            return Step::Wait(Some(until));
+        }
+        let Some(job) = state.queue.pop(now) else {
+            return Step::Wait([state.queue.next_due(), state.digest.next_end()].into_iter().flatten().min());
+        };
+        state.pace.start(now);
         let job = Arc::new(job);
         state.under_way.insert(job.seq, job.clone());
         Step::Start(job, state.hook.clone())
@@ -175,7 +201,8 @@ impl Lane {
     pub fn close(&self, now: Instant) {
         let mut state = self.state();
         state.closed = true;
-        let dropped: u64 = state.queue.drain().into_iter().map(|(job, _)| job.count).sum();
+        let gathered: u64 = state.digest.drain().iter().map(|summary| summary.count).sum();
+        let dropped = gathered + state.queue.drain().into_iter().map(|(job, _)| job.count).sum::<u64>();
         state.counts.dropped += dropped;
         if dropped > 0 {
             warn!(hook = %state.hook.name, dropped, "the hook is gone, and with it what waited for it");
@@ -190,8 +217,10 @@ impl Lane {
 
     /// Whether nothing is under way and nothing could start now.
     pub fn is_idle(&self, now: Instant) -> bool {
-        let state = self.state();
-        state.under_way.is_empty() && !(state.queue.is_ready(now) && state.breaker.allows(0, now))
+        let mut state = self.state();
+        state.end_digests(now);
+        let may_start = state.breaker.allows(0, now) && state.pace.wait(now).is_none();
+        state.under_way.is_empty() && !(state.queue.is_ready(now) && may_start)
     }
 
     /// Everything that is not done, in the order of arrival, with the time of its next try.
@@ -201,6 +230,7 @@ impl Lane {
         let mut all: Vec<(Job, Option<Instant>)> =
             under_way.chain(state.queue.iter()).map(|(job, due)| (job.clone(), due)).collect();
         all.sort_by_key(|(job, _)| job.seq);
+        all.extend(state.digest.iter().map(|(summary, end)| (Job::of(summary, 0), Some(end))));
         all
     }
 
@@ -216,14 +246,15 @@ impl Lane {
     pub fn stats(&self) -> HookStats {
         let state = self.state();
         let under_way: u64 = state.under_way.values().map(|job| job.count).sum();
-        let Counts { matched, delivered, swallowed, retried, failed, dropped } = state.counts;
+        let Counts { matched, delivered, filtered, swallowed, retried, failed, dropped } = state.counts;
         HookStats {
             id: self.id,
             name: state.hook.name.clone(),
             matched,
             delivered,
+            filtered,
             swallowed,
-            waiting: state.queue.sum() + under_way,
+            waiting: state.queue.sum() + state.digest.sum() + under_way,
             retried,
             failed,
             dropped,
@@ -237,6 +268,18 @@ impl Lane {
 }
 
 impl State {
+    fn push(&mut self, occurrence: &Occurrence, now: Instant) {
+        let overflow = self.queue.push(occurrence);
+        self.drop_job(overflow, now);
+    }
+
+    /// What was gathered is to be delivered once its time is over.
+    fn end_digests(&mut self, now: Instant) {
+        while let Some(summary) = self.digest.ended(now) {
+            self.push(&summary, now);
+        }
+    }
+
     fn drop_job(&mut self, job: Option<Job>, now: Instant) {
         let Some(job) = job else { return };
         self.counts.dropped += job.count;
@@ -258,3 +301,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -73,7 +73,8 @@ impl Job {
         }
     }
 
-    fn of(occurrence: &Occurrence, seq: u64) -> Self {
+    /// The first try of what happened.
+    pub fn of(occurrence: &Occurrence, seq: u64) -> Self {
         Self {
             seq,
             id: format!("msg_{}", Uuid::new_v4().simple()),

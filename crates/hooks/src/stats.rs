@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The sums of one hook. Always: `matched = delivered + swallowed + waiting + failed + dropped`.
+/// The sums of one hook. Always: `matched = delivered + filtered + swallowed + waiting + failed + dropped`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HookStats {
     /// The hook.
@@ -14,9 +14,11 @@ pub struct HookStats {
     pub matched: u64,
     /// Events that the handler dealt with.
     pub delivered: u64,
+    /// Events that `filter` left out.
+    pub filtered: u64,
     /// Events that `snooze` or `on_change` swallowed.
     pub swallowed: u64,
-    /// Events that wait for a try, are under way, or wait for another try.
+    /// Events that wait for a try, are under way, wait for another try, or are gathered for a `digest`.
     pub waiting: u64,
     /// Events whose delivery was to be tried again, once for each time.
     pub retried: u64,
@@ -31,6 +33,7 @@ pub struct HookStats {
 pub(crate) struct Counts {
     pub matched: u64,
     pub delivered: u64,
+    pub filtered: u64,
     pub swallowed: u64,
     pub retried: u64,
     pub failed: u64,

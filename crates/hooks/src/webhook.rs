@@ -1,16 +1,18 @@
-//! `webhook`: posts Kong's flat object: the data's fields, `source` and `event`, and our `count`, `first_at`, `last_at`.
+//! `webhook`: posts Kong's flat object: the data's fields, `source` and `event`, and our `count`, `first_at`, `last_at`; or,
+//! by `format`, a CloudEvent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header::CONTENT_TYPE};
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_config::{EventHook, HttpUrl, Problem, options_schema};
+use sluice_config::{EventHook, Format, HttpUrl, Problem, options_schema};
 
+use crate::cloudevent::CloudEvent;
 use crate::exchange::{self, Request};
 use crate::handler::{BuildCx, Cx, Delivery, Failure, Handler};
 use crate::headers;
@@ -49,6 +51,7 @@ fn yes() -> bool {
 
 struct Webhook {
     request: Request,
+    format: Format,
     signer: Signer,
 }
 
@@ -57,14 +60,30 @@ fn build(hook: &EventHook, cx: &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Pro
         let mut problems = headers::check_secrets(hook, &config.url, config.secret.as_deref());
         let (mut all, bad) = headers::read(hook, &config.headers);
         problems.extend(bad);
+        let format = hook.format.unwrap_or(Format::Kong);
+        problems.extend(config.headers.keys().filter_map(|key| clash(hook, format, key)));
         if !problems.is_empty() {
             return Err(problems);
         }
-        all.entry(CONTENT_TYPE).or_insert(headers::JSON);
+        let content_type = if format == Format::Cloudevents { headers::CLOUDEVENT } else { headers::JSON };
+        all.entry(CONTENT_TYPE).or_insert(content_type);
         let request =
             Request { method: Method::POST, url: config.url.0, headers: all, body: Bytes::new(), verify: config.ssl_verify };
-        Ok(Arc::new(Webhook { request, signer: Signer::new(cx.keys, config.secret.as_deref()) }) as Arc<dyn Handler>)
+        Ok(Arc::new(Webhook { request, format, signer: Signer::new(cx.keys, config.secret.as_deref()) }) as Arc<dyn Handler>)
     })
+}
+
+/// Headers that are a CloudEvent's own: its content type says which form it has, and its attributes are `ce-*` headers.
+fn clash(hook: &EventHook, format: Format, key: &str) -> Option<Problem> {
+    let key_in_lower_case = key.to_ascii_lowercase();
+    let own = key_in_lower_case == CONTENT_TYPE.as_str() || key_in_lower_case.starts_with("ce-");
+    let problem = || Problem::at_key(headers::path(hook, key), format!("with this `format`, \"{key}\" is set by Sluice itself"));
+    (own && format != Format::Kong).then(|| problem().help("leave it out, or write format = \"kong\""))
+}
+
+/// The format in force, if this handler has one.
+pub(crate) fn shown_format(hook: &EventHook) -> Option<Format> {
+    if hook.handler == KIND.name { hook.format.or(Some(Format::Kong)) } else { hook.format }
 }
 
 fn show(hook: &EventHook) -> Value {
@@ -80,8 +99,19 @@ fn show(hook: &EventHook) -> Value {
 #[async_trait]
 impl Handler for Webhook {
     async fn handle(&self, delivery: &Delivery, cx: &Cx<'_>) -> Result<(), Failure> {
-        let request = Request { body: body(delivery).to_string().into(), ..self.request.clone() };
+        let mut request = self.request.clone();
+        request.body = self.body(delivery, &mut request.headers).to_string().into();
         exchange::send(request, delivery, &self.signer, cx).await
+    }
+}
+
+impl Webhook {
+    fn body(&self, delivery: &Delivery, headers: &mut HeaderMap) -> Value {
+        match self.format {
+            Format::Kong => body(delivery),
+            Format::Cloudevents => CloudEvent(delivery).structured(),
+            Format::CloudeventsBinary => CloudEvent(delivery).binary(headers),
+        }
     }
 }
 

@@ -118,6 +118,7 @@ impl Control for Fake {
             name: hook.name.clone(),
             matched: 3,
             delivered: 1,
+            filtered: 0,
             swallowed: 1,
             waiting: 1,
             retried: 0,

@@ -7,5 +7,6 @@ mod client;
 mod entities;
 mod fake;
 mod gate;
+mod hook_fields;
 mod hooks;
 mod protocol;

@@ -307,3 +307,38 @@ async fn an_event_that_no_hook_wants_is_not_made() {
     running.until("log", |stats| stats.delivered == 1).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_filter_leaves_out_is_counted_and_snoozes_nobody() {
+    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
+    let beside = "snooze = 3600\nfilter.consumer.username = \"Joe\"\nfilter.limit = { in = [3, 4], not = 4 }";
+    let running = Running::start(dir.path(), &webhook("joes", receiver.addr, beside));
+    running.emit_of(serde_json::json!({ "id": "00000000-0000-0000-0000-000000000007", "username": "Ann" }), 1);
+    running.emit_of(serde_json::Value::Null, 1);
+    [1, 1].into_iter().for_each(|ip| running.emit(ip));
+    let stats = running.until("joes", |stats| stats.delivered == 1 && stats.matched == 4).await;
+    assert_eq!((stats.filtered, stats.swallowed, receiver.rest().len()), (2, 1, 1));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_digest_gathered_is_kept_at_a_stop_and_told_at_its_end() {
+    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
+    let text = webhook("digest", receiver.addr, "digest = \"3s\"");
+    let running = Running::start(dir.path(), &text);
+    (0..5).for_each(|_| running.emit(1));
+    let first = receiver.next().await.json();
+    running.until("digest", |stats| stats.delivered == 1 && stats.waiting == 4).await;
+    running.stop().await;
+    let kept = fs::read_to_string(dir.path().join("pending-deliveries.jsonl")).unwrap();
+    assert!(kept.lines().count() == 1 && kept.contains("\"count\":4"), "{kept}");
+
+    let running = Running::start(dir.path(), &text);
+    running.emit(1);
+    let mut counts = [receiver.next().await.json(), receiver.next().await.json()].map(|json| json["count"].as_u64());
+    counts.sort_unstable();
+    assert_eq!((first["count"].as_u64(), counts), (Some(1), [Some(1), Some(4)]));
+    let stats = running.until("digest", |stats| stats.delivered == 5).await;
+    assert_eq!(stats.waiting, 0);
+    running.stop().await;
+}

@@ -149,6 +149,92 @@ fn bodies_headers_and_forms_are_checked() {
 }
 
 #[test]
+fn a_format_is_for_webhooks_and_sets_its_own_headers() {
+    let webhook = |format: &str, more: &str| {
+        hook("h", &format!("handler = \"webhook\"\nformat = \"{format}\"\nconfig.url = \"http://x/\"\n{more}"))
+    };
+    for format in ["kong", "cloudevents", "cloudevents-binary"] {
+        check(&webhook(format, "config.headers.x-team = \"a\""), &[]);
+    }
+    let own = "config.headers.Content-Type = \"text/plain\"\nconfig.headers.CE-id = \"1\"";
+    check(&webhook("kong", own), &[]);
+    check(
+        &webhook("cloudevents", own),
+        &[
+            ("event_hooks.h.config.headers.CE-id", "set by Sluice itself", "kong"),
+            ("event_hooks.h.config.headers.Content-Type", "set by Sluice itself", "kong"),
+        ],
+    );
+    check(&hook("h", "handler = \"log\"\nformat = \"kong\""), &[("event_hooks.h.format", "\"webhook\"", "take it out")]);
+    check(
+        &custom("").replace("[event_hooks.h.config]", "format = \"cloudevents\"\n[event_hooks.h.config]"),
+        &[("event_hooks.h.format", "\"webhook-custom\"", "")],
+    );
+    let shown = |text: &str| entity_json(&entries(text)[0])["format"].clone();
+    assert_eq!((shown(&webhook("cloudevents", "")), shown(&hook("h", "handler = \"log\""))), (json!("cloudevents"), json!(null)));
+    assert_eq!(shown(&webhook("kong", "").replace("format = \"kong\"", "")), json!("kong"));
+}
+
+#[test]
+fn filters_are_refused_at_their_fields() {
+    let filter = |filter: &str| hook("h", &format!("handler = \"log\"\n{filter}"));
+    check(
+        &filter("filter.consumer.username = \"Joe\"\nfilter.\"service.name\" = [\"demo\", 1]\nfilter.ip.matches = \"10.*\""),
+        &[],
+    );
+    check(&filter("filter = {}"), &[]);
+    check(&filter("filter = 5"), &[("event_hooks.h.filter", "expected a table", "")]);
+    check(
+        &filter(
+            "filter = { \"consumer.usernme\" = \"Joe\", consumer = \"Joe\", ip = { equals = [\"a\"], matchs = 1 }, \"rate\" = { matchs = 1 } }",
+        ),
+        &[
+            ("event_hooks.h.filter.\"consumer.usernme\"", "no event of this hook", "did you mean \"username\"?"),
+            ("event_hooks.h.filter.consumer", "is a table", "\"consumer.id\""),
+            ("event_hooks.h.filter.ip.equals", "one value", "`in`"),
+            ("event_hooks.h.filter.ip.matchs", "unknown condition", "did you mean \"matches\"?"),
+            ("event_hooks.h.filter.rate.matchs", "has no field", "did you mean \"matches\"?"),
+        ],
+    );
+    check(
+        &filter("filter.ip = \"a\"\nfilter.\"route.name\" = \"a\"\nfilter.route.name = \"b\""),
+        &[("event_hooks.h.filter.route.name", "named twice", "")],
+    );
+    check(
+        &filter("filter.ip = []").replace("rate-limiting-advanced", "rate-limting-advanced"),
+        &[("event_hooks.h.source", "no source", ""), ("event_hooks.h.filter.ip", "none", "")],
+    );
+}
+
+#[test]
+fn several_events_are_named_and_every_template_is_tried_on_each() {
+    let both = "events = [{ source = \"rate-limiting-advanced\", event = \"rate-limit-exceeded\" }, { source = \"config\", event = \"applied\" }]";
+    let custom = |body: &str| {
+        format!(
+            "[event_hooks.h]\n{both}\nhandler = \"webhook-custom\"\nconfig = {{ url = \"http://x/\", method = \"POST\", body = \"{body}\" }}"
+        )
+    };
+    check(&custom("{{ event }} of {{ source }}"), &[]);
+    check(
+        &custom("{{ version }}{{ ip }}"),
+        &[
+            ("event_hooks.h.config.body", "(for the event \"rate-limit-exceeded\" of \"rate-limiting-advanced\")", ""),
+            ("event_hooks.h.config.body", "(for the event \"applied\" of \"config\")", ""),
+        ],
+    );
+    let filter = |filter: &str| format!("[event_hooks.h]\n{both}\nhandler = \"log\"\n{filter}");
+    check(&filter("filter.version = 1\nfilter.ip = \"::1\""), &[]);
+    check(&filter("filter.problems = 1"), &[("event_hooks.h.filter.problems", "no event of this hook", "")]);
+    check(
+        "[event_hooks.h]\nhandler = \"log\"\nevents = [{ source = \"config\", event = \"aplied\" }, { source = \"confg\" }]",
+        &[
+            ("event_hooks.h.events[0].event", "no event \"aplied\"", "did you mean \"applied\"?"),
+            ("event_hooks.h.events[1].source", "no source \"confg\"", "did you mean \"config\"?"),
+        ],
+    );
+}
+
+#[test]
 fn the_entity_is_kongs_with_defaults_and_without_secrets() {
     let text = custom("secret = \"hush-hush\"\nheaders.authorization = \"Bearer hush-hush\"\npayload.text = \"{{ limit }}\"")
         .replace("[event_hooks.h.config]", "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[event_hooks.h.config]");
@@ -168,9 +254,14 @@ fn the_entity_is_kongs_with_defaults_and_without_secrets() {
         "name",
         "source",
         "event",
+        "events",
+        "filter",
         "handler",
         "on_change",
         "snooze",
+        "digest",
+        "rate",
+        "format",
         "config",
         "enabled",
         "timeout",

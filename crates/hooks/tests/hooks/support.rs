@@ -164,8 +164,8 @@ impl Running {
 
     pub fn stats(&self, name: &str) -> HookStats {
         let stats = self.engine.stats().into_iter().find(|stats| stats.name == name).expect("a hook of this name");
-        let HookStats { matched, delivered, swallowed, waiting, failed, dropped, .. } = stats;
-        assert_eq!(matched, delivered + swallowed + waiting + failed + dropped, "nothing is lost");
+        let HookStats { matched, delivered, filtered, swallowed, waiting, failed, dropped, .. } = stats;
+        assert_eq!(matched, delivered + filtered + swallowed + waiting + failed + dropped, "nothing is lost");
         stats
     }
 
