@@ -2,7 +2,7 @@
 //!
 //! A key without requests in flight takes no room. A key for which the [`Budget`] has no room shares the place of its
 //! network, and if that has none, one of [`SPARE_PLACES`]. Never more than the limit are in flight in one place, and a
-//! key has its requests in one place only: it moves when the place that it shares is empty.
+//! key has its requests of one network in one place only: it moves when the place that it shares is empty.
 
 use std::{
     fmt,

@@ -154,7 +154,11 @@ impl Limiter for Calendar {
     }
 
     fn refund(&self, key: Key, cost: u32) {
-        self.fixed.refund(key, cost);
+        self.refund_at(self.now(), key, cost);
+    }
+
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
+        self.fixed.refund_at(self.unit.stretch(self.unit.place(now)), key, cost);
     }
 
     fn forget_idle(&self) {
@@ -260,12 +264,18 @@ mod tests {
     #[test]
     fn what_a_later_window_refuses_is_given_back_in_the_same_month() {
         let clock = ManualClock::at(Duration::from_secs(first_of(2024, 3) * DAY_SECONDS - 1));
-        let limiter = (MONTH.build)(&Quota::new(1, Duration::from_secs(60)), SharedClock::new(clock), &Budget::default())
+        let limiter = (MONTH.build)(&Quota::new(1, Duration::from_secs(60)), SharedClock::new(clock.clone()), &Budget::default())
             .expect("a sound quota");
         let key = Keys::fixed(0).key(&[b"client"]);
         assert!(limiter.check(key, 1).admitted);
         limiter.refund(key, 1);
         assert!(limiter.check(key, 1).admitted);
         assert!(!limiter.check(key, 1).admitted);
+        // What was charged in a month that is over is not taken back in the next.
+        let checked = limiter.now();
+        clock.advance(Duration::from_nanos(Unit::Month.place(checked).left));
+        assert!(limiter.check(key, 1).admitted);
+        limiter.refund_at(checked, key, 1);
+        assert!(!limiter.check(key, 1).admitted, "it is spent still");
     }
 }
