@@ -7,6 +7,7 @@ mod admin;
 mod architecture;
 mod cli;
 mod hooks;
+mod hooks_lambda;
 mod limits;
 mod limits_held;
 mod limits_own;
