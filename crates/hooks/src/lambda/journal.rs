@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::{Function, Lua, Value, Variadic};
 
+use crate::lambda::fault::message;
 use crate::lambda::json;
 
 /// How many lines are kept of one delivery.
@@ -74,6 +75,8 @@ fn text(value: &Value) -> String {
             let bytes = text.as_bytes();
             String::from_utf8_lossy(&bytes[..bytes.len().min(LENGTH + 1)]).into_owned()
         }
+        Value::Error(error) => message(error),
+        Value::Number(number) if !number.is_finite() => number.to_string(),
         // No method of the value is called: the state has its lock, and the line its length.
         _ => json::encode(value).unwrap_or_else(|_| format!("({})", value.type_name())),
     }

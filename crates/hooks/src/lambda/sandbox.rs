@@ -53,7 +53,10 @@ pub(crate) fn new(clock: &Clock, journal: &Journal) -> mlua::Result<Lua> {
     globals.raw_set("json", json::library(&lua)?)?;
     // From here on what is there cannot be changed; globals that a function sets are its hook's own.
     lua.sandbox(true)?;
-    lua.globals().raw_set("state", lua.create_table()?)?;
+    let globals = lua.globals();
+    // Or else Luau would look up globals and their fields once, at load, and never again.
+    globals.set_safeenv(false);
+    globals.raw_set("state", lua.create_table()?)?;
     lua.set_memory_limit(MEMORY)?;
     let clock = clock.clone();
     lua.set_interrupt(move |lua| match clock.is_over() {

@@ -71,7 +71,10 @@ impl Vm {
         let bare = anonymous(&sample);
         let run = |data: Map<String, Json>| {
             self.clock.start();
-            let tried = self.arguments(data, kind).and_then(|arguments| self.functions[index].call::<()>(arguments));
+            // Every try is a first one.
+            let tried = self.lua.create_table().and_then(|state| self.lua.globals().raw_set("state", state));
+            let tried =
+                tried.and_then(|()| self.arguments(data, kind)).and_then(|arguments| self.functions[index].call::<()>(arguments));
             tried.map_err(|error| message(&error))
         };
         let fails = |reason| Refusal::new(format!("it fails on a sample of the event \"{}\": {reason}", kind.name));
