@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Gateway, Receiver, Server, eventually, httpbin, run};
+use crate::harness::{Behaviour, Gateway, Received, Receiver, Server, eventually, httpbin, run};
 
 /// A service that admits a client once a year; Joe has a route of his own.
 fn config(upstream: &Server, hooks: &str) -> String {
@@ -141,8 +141,8 @@ fn functions_that_do_not_end_stop_no_other_hook_and_no_request() {
     ];
     let gateway = Gateway::start(&config(&upstream, &hooks.concat()));
     exceed(&gateway, "/demo", &[], 20);
-    let told = receiver.wait_until("every rejection", |all| all.iter().map(|one| one.count()).sum::<u64>() >= 20);
-    assert_eq!(told.iter().map(|one| one.count()).sum::<u64>(), 20);
+    let told = receiver.wait_until("every rejection", |all| all.iter().map(Received::count).sum::<u64>() >= 20);
+    assert_eq!(told.iter().map(Received::count).sum::<u64>(), 20);
     gateway.wait_for_log("polite 1");
     assert!(counter(&gateway, "failed", 1) >= 1, "after four tries it is given up");
     gateway.wait_for_log("it has run for more than 50 ms");

@@ -313,8 +313,3 @@ fn the_sample_has_what_an_event_has() {
     let vm = load(&[&function("assert(data.count == 1 and data.last_at) json.encode(data) return true")]);
     assert_eq!(vm.try_on(&all), []);
 }
-
-#[test]
-fn functions_for_kong_are_told_what_to_write() {
-    refused(&function("kong.log('x')"), "line 2: attempt to index nil with 'log'", "");
-}
