@@ -88,7 +88,6 @@ fn a_bad_hook_is_refused_with_the_field_named_and_changes_nothing() {
     check(hook("source", json!("nobody")), "source", "nobody");
     check(hook("event", json!("rate-limit-exceded")), "event", "did you mean \"rate-limit-exceeded\"?");
     check(hook("handler", json!("smtp")), "handler", "smtp");
-    check(hook("handler", json!("lambda")), "handler", "not available yet");
     check(hook("config.url", json!("no url")), "config.url", "invalid url");
     check(hook("config.payload", json!({ "text": "{{ consumer.usrname }}" })), "config.payload.text", "usrname");
     check(hook("config.payload", json!({ "text": "{{ open" })), "config.payload.text", "");

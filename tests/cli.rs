@@ -82,6 +82,7 @@ fn registries_are_listed_with_options() {
     assert!(list("plugins").contains("rate-limiting-advanced") && list("plugins").contains("window_size"));
     assert!(list("events").contains("rate-limit-exceeded"));
     assert!(list("handlers").contains("webhook-custom") && list("handlers").contains("payload"));
+    assert!(list("handlers").contains("lambda") && list("handlers").contains("functions"));
 }
 
 #[test]

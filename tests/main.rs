@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod hooks;
 mod hooks_fields;
+mod hooks_lambda;
 mod limits;
 mod limits_held;
 mod limits_own;

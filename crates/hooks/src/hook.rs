@@ -138,11 +138,6 @@ fn meaningless_format(entry: &EventHook) -> Option<Problem> {
 fn handler_kind(entry: &EventHook) -> Result<&'static Kind, Problem> {
     kind(&entry.handler).ok_or_else(|| {
         let (path, names) = (entry.path.key("handler"), HANDLERS.iter().map(|kind| kind.name));
-        if entry.handler == "lambda" {
-            let names: Vec<&str> = names.collect();
-            return Problem::at(path, "the handler \"lambda\" is not available yet")
-                .help(format!("there is: {}", names.join(", ")));
-        }
         Problem::at(path, format!("there is no handler \"{}\"", entry.handler)).help(one_of(&entry.handler, names))
     })
 }

@@ -22,6 +22,7 @@ mod guard;
 mod handler;
 mod headers;
 mod hook;
+mod lambda;
 mod lane;
 mod log;
 mod pace;

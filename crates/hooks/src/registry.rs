@@ -6,7 +6,7 @@ use serde_json::Value;
 use sluice_config::{EventHook, Problem};
 
 use crate::handler::{BuildCx, Handler};
-use crate::{log, webhook, webhook_custom};
+use crate::{lambda, log, webhook, webhook_custom};
 
 /// A kind of handler.
 pub struct Kind {
@@ -28,7 +28,7 @@ pub struct Kind {
 pub type Build = fn(&EventHook, &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Problem>>;
 
 /// Every handler.
-pub static HANDLERS: &[Kind] = &[webhook::KIND, webhook_custom::KIND, log::KIND];
+pub static HANDLERS: &[Kind] = &[webhook::KIND, webhook_custom::KIND, log::KIND, lambda::KIND];
 
 /// The handler of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod engine;
+mod lambda;
 mod refused;
 mod reload;
 mod requests;
