@@ -40,6 +40,11 @@ impl SharedClock {
     pub fn unix() -> Self {
         Self::new(UnixClock)
     }
+
+    /// The system's clock, to a few milliseconds.
+    pub fn coarse() -> Self {
+        Self::new(CoarseClock)
+    }
 }
 
 impl clock::Clock for SharedClock {
@@ -71,6 +76,29 @@ impl clock::Clock for UnixClock {
     fn now(&self) -> Nanos {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Nanos::new(since_epoch.as_nanos() as u64)
+    }
+}
+
+/// The system's clock as of its last tick: up to 4 ms ago on a usual Linux (`CLOCK_REALTIME_COARSE`), or now elsewhere.
+///
+/// A look costs 5 ns instead of 25, and does not stop the processor from working ahead. For windows of a second or more
+/// that is close enough; [`exact`](crate::ALGORITHMS) has the other one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CoarseClock;
+
+impl clock::Clock for CoarseClock {
+    type Instant = Nanos;
+
+    #[inline]
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> Nanos {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        Nanos::new((time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now(&self) -> Nanos {
+        UnixClock.now()
     }
 }
 
@@ -126,6 +154,15 @@ mod tests {
     fn the_unix_clock_tells_this_century() {
         let year_2024 = Duration::from_secs(1_704_067_200);
         assert!(UnixClock.now() > year_2024.into());
+    }
+
+    #[test]
+    fn the_coarse_clock_is_the_other_one_a_little_late() {
+        let before = CoarseClock.now();
+        let between = UnixClock.now();
+        let after = CoarseClock.now();
+        let tick = Duration::from_secs(1);
+        assert!(before <= between && between.saturating_sub(after) < tick.into(), "{before:?} {between:?} {after:?}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod watch;
 mod window;
 
 pub use budget::Budget;
-pub use clock::{Clock, ManualClock, SharedClock, UnixClock};
+pub use clock::{Clock, CoarseClock, ManualClock, SharedClock, UnixClock};
 pub use governor::nanos::Nanos;
 pub use in_flight::{InFlight, Permit};
 pub use key::{Key, Keys, Net};

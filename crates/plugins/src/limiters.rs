@@ -48,6 +48,8 @@ struct Pool {
 /// request.
 pub struct Limiters {
     clock: SharedClock,
+    /// For those who promise more than a clock's tick.
+    exact_clock: SharedClock,
     keys: Keys,
     budget: Budget,
     pool: Mutex<Pool>,
@@ -56,14 +58,21 @@ pub struct Limiters {
 
 impl Default for Limiters {
     fn default() -> Self {
-        Self::new(SharedClock::unix())
+        Self { exact_clock: SharedClock::unix(), ..Self::new(SharedClock::coarse()) }
     }
 }
 
 impl Limiters {
     /// Limiters that go by this clock.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, keys: Keys::random(), budget: Budget::default(), pool: Mutex::default(), full: OnceLock::new() }
+        Self {
+            exact_clock: clock.clone(),
+            clock,
+            keys: Keys::random(),
+            budget: Budget::default(),
+            pool: Mutex::default(),
+            full: OnceLock::new(),
+        }
     }
 
     /// What makes keys: the same for all limiters, and over reloads.
@@ -92,7 +101,8 @@ impl Limiters {
             Some(other) => other.rebuilt(quota)?,
             None => {
                 counted.budget = self.room_of(algorithm);
-                (algorithm.build)(quota, self.clock.clone(), &counted.budget)?
+                let clock = if algorithm.name == "exact" { &self.exact_clock } else { &self.clock };
+                (algorithm.build)(quota, clock.clone(), &counted.budget)?
             }
         };
         if algorithm.name == "exact" {
