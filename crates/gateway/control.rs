@@ -167,12 +167,13 @@ impl Control {
                 format!("{}:{}:{}  {}: {}", one.file.display(), one.position.line, one.position.column, one.path, one.message)
             })
             .collect();
+        // Whoever reads of it in the log finds it in the status.
+        self.status.store(Arc::new(Status { problems: lines.clone(), ..(*status).clone() }));
         tracing::error!(
             origin = origin.name(),
             version = status.version,
             "configuration refused, the old one stays in force:\n{problems}"
         );
-        self.status.store(Arc::new(Status { problems: lines.clone(), ..(*status).clone() }));
         self.rejected.emit(|| ConfigRejected { version: status.version, origin: origin.name(), problems: lines });
     }
 
