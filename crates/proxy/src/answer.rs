@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::header::HeaderValue;
 use pingora_core::protocols::http::date::get_cached_date;
 use sluice_plugins::ResponseHeaders;
 
@@ -10,7 +11,7 @@ use crate::ctx::Ctx;
 /// What stands under Server in an answer of our own.
 pub(crate) const SERVER: &[u8] = concat!("sluice/", env!("CARGO_PKG_VERSION")).as_bytes();
 /// What stands under Via.
-pub(crate) const VIA: &[u8] = b"1.1 sluice";
+pub(crate) const VIA: HeaderValue = HeaderValue::from_static("1.1 sluice");
 
 /// A head that is being written.
 pub(crate) struct Lines(pub Vec<u8>);

@@ -4,9 +4,10 @@
 //! formatted name for each header, which is a third of what a short answer costs.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl Connection {
 
     /// What was read and not used yet.
     pub fn ahead(&mut self) -> &mut BytesMut {
-        self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner)
+        own(&mut self.ahead)
     }
 
     /// Lets what was taken be read again.
@@ -78,16 +79,15 @@ impl Connection {
 
     /// Reads more of what the client says into [`Self::ahead`]. 0: the client has closed.
     pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { stream, ahead, .. } = self;
-        let ahead = ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ahead = own(&mut self.ahead);
         ahead.reserve(1024);
-        poll_read_buf(Pin::new(stream.get_mut().unwrap_or_else(PoisonError::into_inner)), cx, ahead)
+        poll_read_buf(Pin::new(own(&mut self.stream)), cx, ahead)
     }
 
     /// Writes all of it, past Pingora, unless the client takes nothing for too long.
     pub async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         let mut late: Option<Pin<Box<Sleep>>> = None;
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             let before = bytes.len();
             let sent = self.with(|mut stream| {
                 while !bytes.is_empty() {
@@ -127,6 +127,16 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Does this as long as the client is there; none if it went first.
+    pub async fn while_it_waits<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match self.poll_gone(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => work.as_mut().poll(cx).map(Some),
+        })
+        .await
+    }
+
     fn with<R>(&self, act: impl FnOnce(Pin<&mut dyn IO>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         match self.stream.try_lock() {
             Ok(mut stream) => act(Pin::new(&mut **stream)),
@@ -134,10 +144,11 @@ impl Connection {
             Err(TryLockError::WouldBlock) => Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())),
         }
     }
+}
 
-    fn own(&mut self) -> &mut Stream {
-        self.stream.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a lock holds, for its owner.
+fn own<T>(lock: &mut Mutex<T>) -> &mut T {
+    lock.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AsyncRead for Connection {
@@ -147,7 +158,7 @@ impl AsyncRead for Connection {
             return self.poll_gone(cx).map(Ok);
         }
         let Self { stream, ahead, extent, .. } = &mut *self;
-        let ahead = ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ahead = own(ahead);
         if !ahead.is_empty() {
             let part = ahead.len().min(into.remaining());
             let part = extent.take(&ahead[..part]);
@@ -156,7 +167,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
-        ready!(Pin::new(stream.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_read(cx, into))?;
+        ready!(Pin::new(own(stream)).poll_read(cx, into))?;
         let part = before + extent.take(&into.filled()[before..]);
         ahead.extend_from_slice(&into.filled()[part..]);
         into.set_filled(part);
@@ -166,19 +177,19 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(self.own()).poll_write(cx, bytes)
+        Pin::new(own(&mut self.stream)).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.own()).poll_flush(cx)
+        Pin::new(own(&mut self.stream)).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.own()).poll_shutdown(cx)
+        Pin::new(own(&mut self.stream)).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(self.own()).poll_write_vectored(cx, parts)
+        Pin::new(own(&mut self.stream)).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -189,7 +200,7 @@ impl AsyncWrite for Connection {
 #[async_trait]
 impl Shutdown for Connection {
     async fn shutdown(&mut self) {
-        self.own().shutdown().await;
+        own(&mut self.stream).shutdown().await;
     }
 }
 
@@ -235,7 +246,7 @@ impl GetSocketDigest for Connection {
 #[async_trait]
 impl Peek for Connection {
     async fn try_peek(&mut self, into: &mut [u8]) -> io::Result<bool> {
-        self.own().try_peek(into).await
+        own(&mut self.stream).try_peek(into).await
     }
 }
 

@@ -1,9 +1,6 @@
 //! What becomes of a request: its route is found, the plugins are asked, and what the upstream will see is prepared.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -83,14 +80,8 @@ pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix 
 
 /// Lets a request wait, as long as its client does.
 async fn hold(visit: &Visit<'_>, time: Duration) -> Result<(), Reply> {
-    let mut over = pin!(tokio::time::sleep(time));
-    let gone =
-        |cx: &mut Context<'_>| visit.connection.poll_gone(cx).map(|()| Err(Reply::error(CLIENT_GONE, "Client closed request")));
-    poll_fn(|cx| match gone(cx) {
-        Poll::Pending => over.as_mut().poll(cx).map(|()| Ok(())),
-        gone => gone,
-    })
-    .await
+    let waited = visit.connection.while_it_waits(tokio::time::sleep(time)).await;
+    waited.ok_or_else(|| Reply::error(CLIENT_GONE, "Client closed request"))
 }
 
 /// The host that a request is for, in lower case and without its port.

@@ -1,9 +1,8 @@
 //! The short way: a plain request of HTTP/1 to an upstream of HTTP/1, told and answered without Pingora's machinery.
 //!
 //! What travels between the upstream and the client does not become a map of headers and a queue of tasks on the way.
-//! That halves what a request costs. Only what is [`crate::plain`]
-//! goes here, to upstreams without TLS; everything else goes Pingora's way, and both are held to the same answers by the
-//! tests.
+//! That halves what a request costs. Only what is [`crate::plain`] goes here, to upstreams without TLS; everything else
+//! goes Pingora's way, and both are held to the same answers by the tests.
 
 mod body;
 mod head;
@@ -100,8 +99,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
     loop {
         let used = if out.is_empty() && body.as_it_is() {
             let part = body.part(answer.len());
-            ctx.answered = head.status;
-            visit.send(&answer[..part]).await?;
+            visit.answer(ctx, head.status, &answer[..part]).await?;
             part
         } else {
             body.take(&answer, &mut out).map_err(invalid)?
@@ -110,8 +108,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
         if body.ended() {
             break;
         }
-        ctx.answered = head.status;
-        visit.send(&out).await?;
+        visit.answer(ctx, head.status, &out).await?;
         out.clear();
         answer.reserve(body.room());
         if upstream.fill(&mut answer, visit.connection).await? == 0 {
@@ -126,8 +123,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
     if head.upstream_may_stay && answer.is_empty() {
         upstream.keep();
     }
-    ctx.answered = head.status;
-    visit.send(&out).await
+    visit.answer(ctx, head.status, &out).await
 }
 
 fn invalid(why: &'static str) -> Box<Error> {

@@ -16,6 +16,7 @@ use pingora_http::RequestHeader;
 use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
 
+use crate::answer;
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
 use crate::framing::unified_length;
@@ -68,7 +69,7 @@ pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> 
     }
     let peer = visit.peer();
     tell_who_asks(visit, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
-    request.tell(&VIA, &listed(&said.headers, &VIA, b"1.1 sluice"))?;
+    request.tell(&VIA, &listed(&said.headers, &VIA, answer::VIA.as_bytes()))?;
     request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
     if snapshot.has_plugins(route) {
         route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, request);

@@ -31,8 +31,7 @@ pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Res
     if visit.request.method != http::Method::HEAD {
         bytes.extend_from_slice(&body);
     }
-    ctx.answered = reply.status.as_u16();
-    visit.send(&bytes).await
+    visit.answer(ctx, reply.status.as_u16(), &bytes).await
 }
 
 /// Adds what plugins left to the answer of an upstream.

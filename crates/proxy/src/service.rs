@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{HeaderValue, VIA};
+use http::header::VIA;
 use http::{StatusCode, Version};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -142,8 +142,8 @@ impl ProxyHttp for Gateway {
         }
         response.insert_header("X-Request-Id", ctx.id.header())?;
         match response.headers.contains_key(VIA) {
-            true => response.append_header("Via", HeaderValue::from_static("1.1 sluice")).map(drop),
-            false => response.insert_header("Via", HeaderValue::from_static("1.1 sluice")),
+            true => response.append_header("Via", answer::VIA).map(drop),
+            false => response.insert_header("Via", answer::VIA),
         }
     }
 

@@ -9,6 +9,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use crate::connection::Connection;
+use crate::ctx::Ctx;
 
 /// A request, whoever read it.
 pub(crate) struct Visit<'a> {
@@ -44,7 +45,13 @@ impl<'a> Visit<'a> {
         self.connection.peer
     }
 
-    /// Sends bytes of the answer.
+    /// Sends bytes of the answer of this status: from now on the request is answered.
+    pub async fn answer(&self, ctx: &mut Ctx, status: u16, bytes: &[u8]) -> Result<()> {
+        ctx.answered = status;
+        self.send(bytes).await
+    }
+
+    /// Sends bytes that are no answer yet.
     pub async fn send(&self, bytes: &[u8]) -> Result<()> {
         let sent = self.connection.send(bytes).await;
         sent.map_err(|error| Error::because(ErrorType::WriteError, "writing the answer", error).into_down())

@@ -74,7 +74,7 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
     lines.0.extend_from_slice(left.bytes());
     answer::latencies(ctx).into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
-    lines.line(b"Via", answer::VIA);
+    lines.line(b"Via", answer::VIA.as_bytes());
     let coding = if coded { Coding::Chunked } else { Coding::Plain };
     let bytes = lines.end(client_may_stay);
     Ok(Some(Head { length, bytes, status, interim: false, framing, coding, upstream_may_stay, client_may_stay }))

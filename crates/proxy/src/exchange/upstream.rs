@@ -38,7 +38,7 @@ impl Upstream {
         let kept = waiting.is_some();
         let stream = match waiting {
             Some(stream) => stream,
-            None => while_it_waits(client, connect(address, service.connect_timeout)).await?,
+            None => client.while_it_waits(connect(address, service.connect_timeout)).await.unwrap_or_else(|| Err(gone()))?,
         };
         Ok(Self { stream, address, kept, read_timeout: service.read_timeout, write_timeout: service.write_timeout })
     }
@@ -81,16 +81,6 @@ impl Upstream {
     pub fn keep(self) {
         pool::put(self.address, self.stream);
     }
-}
-
-/// Does this as long as the client waits for it.
-async fn while_it_waits<T>(client: &Connection, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut work = pin!(work);
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Pending => client.poll_gone(cx).map(|()| Err(gone())),
-        done => done,
-    })
-    .await
 }
 
 fn gone() -> Box<Error> {
