@@ -212,10 +212,6 @@ impl Limiter for ExactLog {
         Nanos::new(now.as_u64().saturating_add(self.window))
     }
 
-    fn refund(&self, key: Key, cost: u32) {
-        self.refund_at(self.now(), key, cost);
-    }
-
     /// The oldest places that are not older than the check are taken back: so none leaves earlier than it would.
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.store.look(key, |log| {

@@ -98,10 +98,6 @@ impl Limiter for FixedWindow {
         self.window.end(now)
     }
 
-    fn refund(&self, key: Key, cost: u32) {
-        self.refund_at(self.now(), key, cost);
-    }
-
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.store.amend(key, |word| self.window.refund(Single.read(word), now, cost).map(|counts| Single.write(counts)));
     }

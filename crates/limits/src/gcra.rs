@@ -235,10 +235,6 @@ impl Limiter for Gcra {
         Nanos::new(now.as_u64().saturating_add(self.quota.window.as_nanos() as u64))
     }
 
-    fn refund(&self, key: Key, cost: u32) {
-        self.refund_at(self.now(), key, cost);
-    }
-
     /// No more is taken back than is not refilled since.
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         let refilled = self.now().saturating_sub(now).as_u64();

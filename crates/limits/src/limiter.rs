@@ -43,13 +43,13 @@ pub trait Limiter: Send + Sync + fmt::Debug {
     fn window_end(&self, now: Nanos) -> Nanos;
 
     /// Takes back what an admitted check charged: used when a later window refuses.
-    fn refund(&self, key: Key, cost: u32);
+    fn refund(&self, key: Key, cost: u32) {
+        self.refund_at(self.now(), key, cost);
+    }
 
     /// The same for a check at this time. Where others charged the key since, it takes back no more than still counts of
     /// that check: then rather nothing than what is another's.
-    fn refund_at(&self, _now: Nanos, key: Key, cost: u32) {
-        self.refund(key, cost);
-    }
+    fn refund_at(&self, now: Nanos, key: Key, cost: u32);
 
     /// Forgets what a key has spent. A key that found no room takes what its network shares with it.
     fn reset(&self, key: Key) {

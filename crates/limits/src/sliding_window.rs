@@ -152,10 +152,6 @@ impl<S: Shape> Limiter for SlidingWindow<S> {
         self.window.end(now)
     }
 
-    fn refund(&self, key: Key, cost: u32) {
-        self.refund_at(self.now(), key, cost);
-    }
-
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.store
             .amend(key, |state| self.window.refund(self.shape.read(state), now, cost).map(|counts| self.shape.write(counts)));

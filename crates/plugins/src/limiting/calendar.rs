@@ -153,10 +153,6 @@ impl Limiter for Calendar {
         Nanos::new(now.as_u64() + self.unit.place(now).left)
     }
 
-    fn refund(&self, key: Key, cost: u32) {
-        self.refund_at(self.now(), key, cost);
-    }
-
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.fixed.refund_at(self.unit.stretch(self.unit.place(now)), key, cost);
     }
