@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::entities::{EventName, Format, Protocol};
-use crate::values::{HttpUrl, Method, Millis, PathPrefix};
+use crate::values::{HttpUrl, Method, Millis, PathPrefix, network};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -64,8 +64,7 @@ pub(crate) struct TrustedProxy(pub IpNet);
 impl TryFrom<String> for TrustedProxy {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let net = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-        net.map(Self).map_err(|_| format!("`{text}` is neither an address nor a network such as \"10.0.0.0/8\""))
+        network(&text).map(Self)
     }
 }
 

@@ -38,4 +38,4 @@ pub use key_path::{KeyPath, Segment};
 pub use schema::{Extensions, json_schema, options_schema};
 pub use source::{Position, Source};
 pub use suggest::{did_you_mean, one_of};
-pub use values::{HttpUrl, Method, Millis, PathPrefix};
+pub use values::{HttpUrl, Method, Millis, PathPrefix, network};

@@ -1,10 +1,18 @@
 //! Values with rules of their own. A value that breaks its rule is refused where it is read, so the error has its position.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use url::Url;
+
+/// A network, or an address as the network of itself.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| format!("`{text}` is neither an address nor a network such as \"10.0.0.0/8\""))
+}
 
 /// A duration: whole milliseconds as in Kong, or a string such as `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"1d"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

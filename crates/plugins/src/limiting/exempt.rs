@@ -1,11 +1,9 @@
 //! Who is not limited at all: addresses, networks and consumers by name.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sluice_config::{Problem, one_of};
+use sluice_config::{Problem, network, one_of};
 use uuid::Uuid;
 
 use crate::cx::Cx;
@@ -30,9 +28,7 @@ struct Network(IpNet);
 impl TryFrom<String> for Network {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        net.map(|net| Self(canonical(net)))
-            .map_err(|_| format!("`{text}` is neither an address nor a network such as \"10.0.0.0/8\""))
+        network(&text).map(|net| Self(canonical(net)))
     }
 }
 
@@ -84,6 +80,8 @@ impl Exemptions {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::net::IpAddr;
 
     use super::*;
 
