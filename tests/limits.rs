@@ -5,10 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 
-use crate::harness::{Gateway, Server, httpbin, run};
-
-/// A year: no test crosses its end.
-const YEAR: u64 = 31_536_000;
+use crate::harness::{Gateway, Server, YEAR, httpbin, run};
 
 fn limited(upstream: &Server, options: &str) -> String {
     format!(

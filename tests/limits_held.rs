@@ -4,10 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-use crate::harness::{DEADLINE, Gateway, Server, eventually, gated, get, httpbin};
-
-/// A year: no test crosses its end.
-const YEAR: u64 = 31_536_000;
+use crate::harness::{DEADLINE, Gateway, Server, YEAR, eventually, gated, get, httpbin};
 
 fn config(upstream: &str, plugin: &str) -> String {
     format!("[services.demo]\nurl = \"{upstream}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n{plugin}")

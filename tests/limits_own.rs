@@ -1,9 +1,6 @@
 //! What Sluice's limits have beyond Kong's, and Kong's other limit.
 
-use crate::harness::{Gateway, Server, httpbin};
-
-/// A year: no test crosses its end.
-const YEAR: u64 = 31_536_000;
+use crate::harness::{Gateway, Server, YEAR, httpbin};
 
 fn start(upstream: &Server, plugins: &str) -> Gateway {
     Gateway::start(&format!(

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Gateway, Received, Receiver, Server, eventually, httpbin};
-
-/// A year: no test crosses its end.
-const YEAR: u64 = 31_536_000;
+use crate::harness::{Behaviour, Gateway, Received, Receiver, Server, YEAR, eventually, httpbin};
 
 fn config(upstream: &Server, plugin: &str, options: &str, receiver: &Receiver) -> String {
     let hook = |event: &str| {

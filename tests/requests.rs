@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::harness::{Gateway, Request, Server, free_address, httpbin, raw, request};
+use crate::harness::{Gateway, Request, Server, free_address, httpbin, raw, read_head, request};
 
 fn demo(upstream: &Server, more: &str) -> String {
     format!(
@@ -272,13 +272,7 @@ fn a_websocket_goes_through_its_limits_and_then_both_ways() {
     let upgrade = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let mut client = std::net::TcpStream::connect(gateway.proxy).unwrap();
     client.write_all(upgrade.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
-    }
-    let answer = String::from_utf8(answer).unwrap();
+    let answer = read_head(&mut client);
     assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("RateLimit-Remaining: 0"), "{answer}");
     client.write_all(b"ping").unwrap();
     let mut echo = [0; 4];

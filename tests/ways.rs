@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::harness::{DEADLINE, Gateway, eventually, httpbin, raw};
+use crate::harness::{DEADLINE, Gateway, eventually, httpbin, raw, read_head, unchunked};
 
 /// A header that goes no further, and that makes Pingora read the request.
 const LONG_WAY: &str = "Keep-Alive: timeout=5\r\n";
@@ -33,17 +33,6 @@ fn scripted(answers: &'static [(&'static str, &'static str)]) -> (SocketAddr, Re
         }
     });
     (address, asked)
-}
-
-/// Reads until the empty line, or until the other end closes.
-fn read_head(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8_lossy(&head).into_owned()
 }
 
 /// The lines of a head, without what is different every time.
@@ -102,30 +91,13 @@ fn both_ways_pass_the_same_answers_on() {
                 let early = answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 103 "));
                 let (early, answer) = early.unwrap_or(("", answer));
                 let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-                (early.to_owned(), lines(head), unchunked(head, body))
+                (early.to_owned(), lines(head), unchunked(head, body), body.ends_with("0\r\n\r\n"))
             };
             assert_eq!(parts(&short), parts(&long), "{method} {path} HTTP/{version}");
             let [first, second] = [(); 2].map(|()| lines(&asked.recv_timeout(DEADLINE).unwrap().to_ascii_lowercase()));
             assert_eq!(first, second, "{method} {path} HTTP/{version}");
         }
     }
-}
-
-/// A body as the client reads it: how it is cut into chunks is nobody's business.
-fn unchunked(head: &str, mut body: &str) -> String {
-    if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        return body.to_owned();
-    }
-    let mut out = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size, 16).unwrap();
-        out.push_str(&rest[..size]);
-        body = &rest[size + 2..];
-        if size == 0 {
-            return out + "<end>";
-        }
-    }
-    out
 }
 
 #[test]

@@ -70,12 +70,15 @@ pub fn request(address: SocketAddr, request: &Request<'_>) -> Answer {
 fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole answer: {answer:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if chunked { unchunk(body) } else { body.to_owned() };
+    let body = unchunked(head, body);
     Answer { status: status.unwrap_or_else(|| panic!("no status: {head}")), head: head.to_owned(), body }
 }
 
-fn unchunk(mut rest: &str) -> String {
+/// The body under this head without its chunks: how it is cut is nobody's business.
+pub fn unchunked(head: &str, mut rest: &str) -> String {
+    if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        return rest.to_owned();
+    }
     let mut body = String::new();
     while let Some((size, after)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size.trim(), 16).unwrap();
@@ -86,4 +89,15 @@ fn unchunk(mut rest: &str) -> String {
         rest = &after[size + 2..];
     }
     body
+}
+
+/// Reads until the empty line, or until the other end closes.
+pub fn read_head(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).into_owned()
 }

@@ -6,7 +6,7 @@ mod receiver;
 mod server;
 mod wait;
 
-pub use client::{Answer, Request, get, raw, request};
+pub use client::{Answer, Request, get, raw, read_head, request, unchunked};
 pub use gateway::Gateway;
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};
@@ -14,6 +14,9 @@ pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A year in seconds: no test crosses its end.
+pub const YEAR: u64 = 31_536_000;
 
 /// An address that is free now, that no other test of this process gets, and that no client's connection takes: below the
 /// ports from which the system gives those.
