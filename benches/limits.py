@@ -38,12 +38,9 @@ def gateway(routes, top=""):
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = pathlib.Path(name)
         answer = "x" * 1000
-        log = f"log_format short '$status'; access_log {folder}/seen short buffer=64k flush=100ms;"
-        body = f"{log} server {{ listen 127.0.0.1:{upstream} backlog=2048; location / {{ default_type text/plain; return 200 \"{answer}\"; }} }}\n"
-        conf = nginx(folder, "upstream", body)
-        text = (folder / "upstream.conf").read_text().replace("http { access_log off;", "http {", 1)
-        (folder / "upstream.conf").write_text(text)
-        stack.enter_context(running(1, conf, upstream, folder))
+        log = f"access_log {folder}/seen short buffer=64k flush=100ms;"
+        body = f"log_format short '$status'; server {{ listen 127.0.0.1:{upstream} backlog=2048; {log} location / {{ default_type text/plain; return 200 \"{answer}\"; }} }}\n"
+        stack.enter_context(running(1, nginx(folder, "upstream", body), upstream, folder))
         (folder / "gateway.toml").write_text(
             f'[server]\nlisten = ["127.0.0.1:{proxy}"]\nthreads = 1\n[admin]\nlisten = "127.0.0.1:{admin}"\n{top}\n'
             f'[services.up]\nurl = "http://127.0.0.1:{upstream}"\n{routes}'
