@@ -17,6 +17,7 @@ pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
 pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
+pub use sources::event_hooks::{DeliveryFailed as HookDeliveryFailed, Disabled as HookDisabled, Dropped as HookEventsDropped};
 pub use sources::limits::TableFull as LimitTableFull;
 pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};
 pub use window::Window;

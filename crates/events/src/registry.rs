@@ -1,7 +1,7 @@
 //! The registry of sources: one line an entry.
 
 use crate::event::EventKind;
-use crate::sources::{concurrency_limiting, config, limits, rate_limiting, rate_limiting_advanced};
+use crate::sources::{concurrency_limiting, config, event_hooks, limits, rate_limiting, rate_limiting_advanced};
 
 /// Somebody who raises events: a plugin, the configuration, …
 pub struct Source {
@@ -12,8 +12,14 @@ pub struct Source {
 }
 
 /// Every source.
-pub static SOURCES: &[Source] =
-    &[rate_limiting_advanced::SOURCE, rate_limiting::SOURCE, concurrency_limiting::SOURCE, limits::SOURCE, config::SOURCE];
+pub static SOURCES: &[Source] = &[
+    rate_limiting_advanced::SOURCE,
+    rate_limiting::SOURCE,
+    concurrency_limiting::SOURCE,
+    limits::SOURCE,
+    config::SOURCE,
+    event_hooks::SOURCE,
+];
 
 /// The source of this name.
 pub fn source(name: &str) -> Option<&'static Source> {

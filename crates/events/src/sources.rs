@@ -2,6 +2,7 @@
 
 pub mod concurrency_limiting;
 pub mod config;
+pub mod event_hooks;
 pub mod limits;
 pub mod rate_limit;
 pub mod rate_limiting;
