@@ -17,7 +17,9 @@ pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
 pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
-pub use sources::event_hooks::{DeliveryFailed as HookDeliveryFailed, Disabled as HookDisabled, Dropped as HookEventsDropped};
+pub use sources::event_hooks::{
+    DeliveryFailed as HookDeliveryFailed, Disabled as HookDisabled, Dropped as HookEventsDropped, OutboxDegraded,
+};
 pub use sources::limits::TableFull as LimitTableFull;
 pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};
 pub use window::Window;

@@ -7,28 +7,35 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use sluice_events::{Bus, Occurrence};
-use tokio::sync::Notify;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::around::{Around, Settings};
 use crate::clients::Clients;
 use crate::delivery::work;
 use crate::hook::Hook;
+use crate::job::{Data, Job, unix_ms};
 use crate::lane::Lane;
-use crate::queue::{Data, Job, Taken};
-use crate::spool::{self, Kept};
+use crate::outbox::{Kept, Told};
 use crate::stats::HookStats;
+
+/// How long the beginning waits for what earlier processes left; if it comes later, it is taken up then.
+const OPENING: Duration = Duration::from_secs(2);
+/// How long a stop waits for the outbox to be closed.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where `pending-deliveries.jsonl` is kept between a stop and the next start.
+    /// Where the outbox is.
     pub state_dir: PathBuf,
     /// How long a stop goes on delivering before it keeps the rest.
     pub grace: Duration,
@@ -44,13 +51,14 @@ impl Options {
 /// Delivers events to hooks.
 pub struct Engine {
     bus: Arc<Bus>,
-    options: Options,
+    grace: Duration,
     lanes: Mutex<Lanes>,
-    clients: Arc<Clients>,
-    /// Told when there are new lanes.
-    changed: Notify,
+    pub(crate) around: Arc<Around>,
+    pub(crate) clients: Arc<Clients>,
     /// Told when a try ends.
     progress: Arc<Notify>,
+    /// Where it runs.
+    pub(crate) runtime: OnceLock<Handle>,
 }
 
 #[derive(Default)]
@@ -65,13 +73,19 @@ impl Engine {
     /// An engine without hooks. Nothing happens before [`Engine::run`].
     pub fn new(bus: Arc<Bus>, options: Options) -> Arc<Self> {
         Arc::new(Self {
-            bus,
-            options,
+            grace: options.grace,
             lanes: Mutex::default(),
+            around: Arc::new(Around::new(&bus, &options.state_dir)),
+            bus,
             clients: Arc::default(),
-            changed: Notify::new(),
             progress: Arc::default(),
+            runtime: OnceLock::new(),
         })
+    }
+
+    /// What `[hooks]` says of deliveries, from now on.
+    pub fn apply(&self, settings: Settings) {
+        self.around.apply(settings);
     }
 
     /// Works with these hooks from now on. It can be called from any thread, before [`Engine::run`] and during it.
@@ -85,7 +99,7 @@ impl Engine {
                     lane.change(hook, now);
                     lane
                 }
-                None => Arc::new(Lane::new(hook)),
+                None => Arc::new(Lane::new(hook, self.around.clone())),
             };
             lanes.active.push(lane);
         }
@@ -94,46 +108,64 @@ impl Engine {
             lanes.leaving.push(lane);
         }
         lanes.leaving.retain(|lane| !lane.is_idle(now));
-        self.bus.set_wanted(|kind| lanes.active.iter().any(|lane| lane.matches(kind)));
+        self.say_what_is_wanted(&lanes);
         drop(lanes);
-        self.changed.notify_one();
+        self.around.changed.notify_one();
     }
 
-    /// Delivers until `shutdown`, and then what can be delivered within the grace; the rest is kept in a file, which is
-    /// taken up at the beginning of the next run. The hooks should be there before, or theirs is lost. The file stays until
-    /// all of it is done, so after a kill some of it may be delivered twice, with the same id.
+    /// Delivers until `shutdown`, and then what can be delivered within the grace; the rest stays in the outbox for the
+    /// next run. The hooks should be there before, or theirs is lost.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let mut taken = self.take_up();
+        // It is set once: an engine runs once.
+        let _ = self.runtime.set(Handle::current());
+        let (mut told, writer) = match self.around.outbox.start() {
+            Ok(started) => started,
+            Err(error) => return error!("the hooks do not work: the thread of the outbox cannot be started: {error}"),
+        };
+        // What was left comes before what is new, if it comes soon.
+        if let Ok(Some(first)) = timeout(OPENING, told.recv()).await {
+            self.hear(first).await;
+        }
         let mut workers = JoinSet::new();
         let mut batch = Vec::new();
+        self.work(&mut workers, &mut batch, &mut told, shutdown).await;
+        // Elapsed: the rest is kept.
+        let _ = timeout_at(Instant::now() + self.grace, self.drain(&mut batch)).await;
+        workers.shutdown().await;
+        self.bus.try_collect(&mut batch);
+        self.take(&mut batch).await;
+        self.close().await;
+        drop(told);
+        // It ends by itself; who starts next finds the outbox free.
+        let join = tokio::task::spawn_blocking(move || writer.join());
+        let _ = timeout(CLOSING, join).await;
+    }
+
+    async fn work(
+        &self,
+        workers: &mut JoinSet<()>,
+        batch: &mut Vec<Occurrence>,
+        told: &mut mpsc::Receiver<Told>,
+        shutdown: impl Future<Output = ()>,
+    ) {
         let mut shutdown = pin!(shutdown);
         loop {
-            self.start(&mut workers);
-            if taken.as_ref().is_some_and(|taken| taken.strong_count() == 0) {
-                self.settle();
-                taken = None;
-            }
+            self.start(workers);
             tokio::select! {
                 biased;
-                () = &mut shutdown => break,
-                () = self.progress.notified(), if taken.is_some() => {}
-                () = self.changed.notified() => {}
+                () = &mut shutdown => return,
+                () = self.around.changed.notified() => self.say_what_is_wanted(&self.lanes()),
+                Some(told) = told.recv() => self.hear(told).await,
                 Some(end) = workers.join_next() => if let Err(error) = end {
                     error!("the worker of a hook broke down, and the hook is still until the next start: {error}");
                 },
-                () = self.bus.collect(&mut batch) => {
-                    self.dispatch(&mut batch);
+                () = self.bus.collect(batch) => {
+                    self.take(batch).await;
                     // Those who push may be faster than this loop: the workers get their turn all the same.
                     yield_now().await;
                 }
             }
         }
-        // Elapsed: the rest is kept.
-        let _ = timeout_at(Instant::now() + self.options.grace, self.drain(&mut batch)).await;
-        workers.shutdown().await;
-        self.bus.try_collect(&mut batch);
-        self.dispatch(&mut batch);
-        self.keep();
     }
 
     /// The counters of every hook.
@@ -141,8 +173,21 @@ impl Engine {
         self.lanes().active.iter().map(|lane| lane.stats()).collect()
     }
 
+    /// The hook of this id, at work.
+    pub(crate) fn lane(&self, hook: Uuid) -> Option<Arc<Lane>> {
+        self.lanes().active.iter().find(|lane| lane.id == hook).cloned()
+    }
+
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn active(&self) -> Vec<Arc<Lane>> {
+        self.lanes().active.clone()
+    }
+
+    fn say_what_is_wanted(&self, lanes: &Lanes) {
+        self.bus.set_wanted(|kind| lanes.active.iter().any(|lane| lane.wants(kind)));
     }
 
     /// Starts the workers of lanes that have none.
@@ -152,21 +197,36 @@ impl Engine {
         }
     }
 
-    /// Offers what happened to every hook. The lock makes a reload come before or after, not between.
-    fn dispatch(&self, batch: &mut Vec<Occurrence>) {
+    /// Takes in what happened: offers it to every hook, has the outbox keep what they make of it, and only then lets them
+    /// begin.
+    async fn take(&self, batch: &mut Vec<Occurrence>) {
+        let lanes = self.offer(batch);
+        let before = self.around.order.next();
+        let now = Instant::now();
+        // Every lane tells, whether the one before did or not.
+        let told = lanes.iter().filter(|lane| lane.tell(now)).count();
+        if told > 0 {
+            self.around.outbox.flush().await;
+        }
+        lanes.iter().for_each(|lane| lane.admit(before));
+    }
+
+    /// The lock makes a reload come before or after, not between.
+    fn offer(&self, batch: &mut Vec<Occurrence>) -> Vec<Arc<Lane>> {
         let (lanes, now) = (self.lanes(), Instant::now());
         for occurrence in batch.drain(..) {
             for lane in &lanes.active {
                 lane.offer(&occurrence, now);
             }
         }
+        lanes.active.clone()
     }
 
     /// Goes on until nothing is under way and nothing more can start now.
     async fn drain(&self, batch: &mut Vec<Occurrence>) {
         loop {
             self.bus.try_collect(batch);
-            self.dispatch(batch);
+            self.take(batch).await;
             if self.is_idle() {
                 return;
             }
@@ -182,76 +242,77 @@ impl Engine {
         lanes.active.iter().chain(&lanes.leaving).all(|lane| lane.is_idle(now))
     }
 
-    /// Takes up what the last run kept. Everything is done once nobody holds what it gives.
-    fn take_up(&self) -> Option<Weak<Taken>> {
-        let all = spool::take_up(&self.options.state_dir);
-        if all.is_empty() {
-            return None;
+    /// What the outbox has to say.
+    async fn hear(&self, told: Told) {
+        match told {
+            Told::Opened { kept, standings, last_seq } => {
+                self.around.order.begin_behind(last_seq);
+                for (hook, standing) in standings {
+                    if let Some(lane) = self.lane(hook) {
+                        lane.stand(standing);
+                    }
+                }
+                self.take_up(kept);
+            }
+            Told::Degraded(reason) => self.around.reports.degraded(&reason),
+            Told::Behind => {
+                let now = Instant::now();
+                self.active().iter().for_each(|lane| lane.tell_all(now));
+                self.around.outbox.flush().await;
+            }
         }
-        let (now, holder) = (Instant::now(), Arc::new(Taken));
+    }
+
+    /// Takes up what earlier processes left.
+    fn take_up(&self, all: Vec<Kept>) {
+        let now = Instant::now();
         let (mut taken, mut lost) = (0, 0);
         for kept in all {
-            let count = kept.count;
-            match self.restore(kept, &holder, now) {
-                Some(()) => taken += count,
+            let (hook, due, count) = (kept.hook, kept.due(now), kept.count);
+            let lane = self.lane(hook);
+            match lane.zip(kept.into_job()).filter(|(lane, job)| lane.wants(job.kind)) {
+                Some((lane, job)) => {
+                    lane.restore(job, due, now);
+                    taken += count;
+                }
                 None => lost += count,
             }
         }
-        info!(taken, "took up what was pending at the last stop");
+        if taken > 0 {
+            info!(taken, "took up what was not delivered yet");
+        }
         if lost > 0 {
             warn!(dropped = lost, "events were dropped: their hooks are gone, or want them no more");
         }
-        Some(Arc::downgrade(&holder))
-    }
-
-    fn settle(&self) {
-        if let Err(error) = spool::settle(&self.options.state_dir) {
-            error!("what was pending at the last stop is done, but its file cannot be removed: {error}");
-        }
-    }
-
-    fn restore(&self, kept: Kept, taken: &Arc<Taken>, now: Instant) -> Option<()> {
-        let kind = sluice_events::kind_of(&kept.source, &kept.event)?;
-        let lane = self.lanes().active.iter().find(|lane| lane.id == kept.hook && lane.matches(kind))?.clone();
-        let due = now + Duration::from_millis(kept.due_at.unwrap_or(0).saturating_sub(unix_ms()));
-        let data = Data::Kept(serde_json::Value::Object(kept.data).to_string().into(), taken.clone());
-        let Kept { id, count, first_at, last_at, attempts, .. } = kept;
-        lane.restore(Job { seq: 0, id, kind, data, count, first_at, last_at, attempts }, due, now);
-        Some(())
     }
 
     /// Keeps what is not delivered.
-    fn keep(&self) {
-        let (lanes, now) = (self.lanes(), Instant::now());
-        for lane in &lanes.leaving {
-            lane.tell_of_unfinished();
-        }
-        let all: Vec<Kept> = lanes.active.iter().flat_map(|lane| unfinished(lane, now)).collect();
-        let pending: u64 = all.iter().map(|kept| kept.count).sum();
-        match spool::keep(&self.options.state_dir, &all) {
-            Ok(()) if all.is_empty() => {}
-            Ok(()) => info!(pending, "events that are not delivered yet are kept for the next start"),
-            Err(error) => error!(dropped = pending, "events that are not delivered yet cannot be kept: {error}"),
+    async fn close(&self) {
+        let now = Instant::now();
+        self.lanes().leaving.iter().for_each(|lane| lane.tell_of_unfinished());
+        let lanes = self.active();
+        lanes.iter().for_each(|lane| lane.keep(now));
+        self.around.outbox.close().await;
+        let pending: u64 = lanes.iter().flat_map(|lane| lane.unfinished()).map(|(job, _)| job.count).sum();
+        match self.around.outbox.status().reason {
+            _ if pending == 0 => {}
+            None => info!(pending, "events that are not delivered yet are kept for the next start"),
+            Some(reason) => error!(dropped = pending, "events that are not delivered yet cannot be kept: {reason}"),
         }
     }
 }
 
-fn unfinished(lane: &Lane, now: Instant) -> impl Iterator<Item = Kept> {
-    let (hook, wall) = (lane.id, unix_ms());
-    lane.unfinished().into_iter().map(move |(job, due)| Kept {
-        hook,
-        source: job.kind.source.to_owned(),
-        event: job.kind.name.to_owned(),
-        data: job.data.to_map(),
-        due_at: due.map(|due| wall + due.saturating_duration_since(now).as_millis() as u64),
-        id: job.id,
-        count: job.count,
-        first_at: job.first_at,
-        last_at: job.last_at,
-        attempts: job.attempts,
-    })
-}
+impl Kept {
+    /// When to try it.
+    fn due(&self, now: Instant) -> Instant {
+        now + Duration::from_millis(self.due_at.unwrap_or(0).saturating_sub(unix_ms()))
+    }
 
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    /// What it was, if there still are such events.
+    pub(crate) fn into_job(self) -> Option<Job> {
+        let Self { seq, id, count, first_at, last_at, attempts, .. } = self;
+        let kind = sluice_events::kind_of(&self.source, &self.event)?;
+        let data = Data::Kept(self.data.into());
+        Some(Job { seq, id, kind, data, count, first_at, last_at, attempts, kept: true })
+    }
 }

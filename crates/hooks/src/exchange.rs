@@ -133,7 +133,7 @@ mod tests {
         let request = Request { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), verify: true };
         let shape = crate::context::Shape::of(sluice_events::kind_of("config", "applied").unwrap());
         let (clients, deadline) = (crate::clients::Clients::default(), Instant::now() + Duration::from_millis(50));
-        let result = send(request, &shape.full(), &Signer::new(&[], None), &Cx { clients: &clients, deadline }).await;
+        let result = send(request, &shape.full(), &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() }).await;
         assert_eq!(result, Err(Failure::retry("no answer before the deadline")));
     }
 

@@ -16,6 +16,11 @@ pub trait Handler: Send + Sync {
     /// Handles one delivery and ends by `cx.deadline`. It may be called again with the same one, so its output should
     /// depend on the delivery alone.
     async fn handle(&self, delivery: &Delivery, cx: &Cx<'_>) -> Result<(), Failure>;
+
+    /// Sends a ping, if there is somebody to send it to.
+    async fn ping(&self, _body: Value, _cx: &Cx<'_>) -> Option<Result<(), Failure>> {
+        None
+    }
 }
 
 /// One try to tell of an event, or of several that are the same one by their unique fields.
@@ -54,6 +59,8 @@ pub struct Cx<'a> {
     pub clients: &'a Clients,
     /// When the whole delivery must be over.
     pub deadline: Instant,
+    /// Where what the receiver said is left.
+    pub answer: &'a std::sync::Mutex<Option<Answer>>,
 }
 
 /// What a handler is built with.
@@ -81,6 +88,12 @@ pub enum Failure {
         /// What went wrong.
         reason: String,
     },
+    /// The receiver is gone for good.
+    #[error("{reason}")]
+    Gone {
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 impl Failure {
@@ -93,4 +106,12 @@ impl Failure {
     pub fn give_up(reason: impl Into<String>) -> Self {
         Self::GiveUp { reason: reason.into() }
     }
+}
+
+/// What a receiver answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
 }

@@ -26,6 +26,7 @@ pub struct Hook {
     /// By what two versions are compared.
     pub(crate) fingerprint: Value,
     pub(crate) policy: Policy,
+    pub(crate) kind: &'static Kind,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) kinds: Vec<&'static EventKind>,
     pub(crate) wanted: Wanted,
@@ -83,6 +84,7 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
             name: entry.name.clone(),
             fingerprint: entry.fingerprint(),
             policy: policy(entry, kind),
+            kind,
             handler,
             kinds,
             wanted,

@@ -36,6 +36,7 @@ use crate::template::Refusal;
 pub(crate) const KIND: Kind = Kind {
     name: "lambda",
     summary: "Calls functions in Lua (Luau)",
+    kept: true,
     concurrency: 1,
     schema: options_schema::<Config>,
     build,

@@ -3,29 +3,41 @@
 //! Invariant: under the lock, `matched = delivered + filtered + swallowed + waiting + failed + dropped`. The lock is never held
 //! over a wait.
 
+mod keeping;
+mod switches;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluice_events::{EventKind, Occurrence};
+use sluice_events::{Entity, EventKind, Occurrence};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::warn;
 use uuid::Uuid;
 
+use self::keeping::Ledger;
+pub(crate) use self::switches::Replayed;
+use crate::around::Around;
 use crate::breaker::Breaker;
 use crate::dedup::Dedup;
 use crate::digest::Digest;
 use crate::handler::Failure;
 use crate::hook::Hook;
+use crate::job::{Job, unix_ms};
+use crate::outbox::State as Ended;
 use crate::pace::Pace;
-use crate::queue::{Job, Queue};
+use crate::queue::Queue;
 use crate::quiet::Quiet;
+use crate::record::Try;
+use crate::reports;
+use crate::standing::Standing;
 use crate::stats::{Counts, HookStats};
 
 /// A hook with everything that belongs to it.
 pub(crate) struct Lane {
     pub id: Uuid,
+    around: Arc<Around>,
     state: Mutex<State>,
     /// Something may be there to be done.
     pub wake: Notify,
@@ -35,10 +47,14 @@ pub(crate) struct Lane {
 
 struct State {
     hook: Arc<Hook>,
+    /// The hook as reports show it.
+    entity: Arc<Entity>,
+    standing: Standing,
     dedup: Dedup,
     digest: Digest,
     queue: Queue,
     under_way: HashMap<u64, Arc<Job>>,
+    ledger: Ledger,
     breaker: Breaker,
     pace: Pace,
     counts: Counts,
@@ -58,23 +74,32 @@ pub(crate) enum Step {
     End,
 }
 
+/// What became of a try.
+pub(crate) struct Outcome {
+    pub result: Result<(), Failure>,
+    pub record: Try,
+}
+
 impl Lane {
     /// A lane in which nothing happened yet.
-    pub fn new(hook: Hook) -> Self {
+    pub fn new(hook: Hook, around: Arc<Around>) -> Self {
         let state = State {
+            entity: reports::entity(&hook),
+            standing: Standing::of(&hook.fingerprint),
             dedup: Dedup::new(hook.policy.snooze, hook.policy.on_change),
             digest: Digest::new(hook.policy.digest),
             pace: Pace::new(hook.policy.rate),
             hook: Arc::new(hook),
             queue: Queue::default(),
             under_way: HashMap::new(),
+            ledger: Ledger::default(),
             breaker: Breaker::default(),
             counts: Counts::default(),
             closed: false,
             drops: Quiet::default(),
             failures: Quiet::default(),
         };
-        Self { id: state.hook.id, state: Mutex::new(state), wake: Notify::new(), started: AtomicBool::new(false) }
+        Self { id: state.hook.id, around, state: Mutex::new(state), wake: Notify::new(), started: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,23 +121,27 @@ impl Lane {
         state.dedup = Dedup::new(hook.policy.snooze, hook.policy.on_change);
         state.breaker = Breaker::default();
         for summary in state.digest.drain() {
-            state.push(&summary, now);
+            state.push_summary(summary, &self.around, now);
         }
         state.digest = Digest::new(hook.policy.digest);
         state.pace = Pace::new(hook.policy.rate);
+        state.entity = reports::entity(&hook);
+        state.standing = std::mem::take(&mut state.standing).for_version(&hook.fingerprint);
         state.hook = Arc::new(hook);
         for (job, due) in state.queue.drain() {
             let overflow = if state.hook.matches(job.kind) { state.queue.readmit(job, due) } else { Some(job) };
-            state.drop_job(overflow, now);
+            state.drop_job(overflow, &self.around, now);
         }
+        state.keep_standing(&self.around);
+        state.tell(&self.around, now);
         drop(state);
         self.wake.notify_one();
     }
 
-    /// Takes an event in, if the hook wants its kind.
+    /// Takes an event in, if the hook wants its kind. It is tried once [`Lane::admit`] says that the outbox has it.
     pub fn offer(&self, occurrence: &Occurrence, now: Instant) {
         let mut state = self.state();
-        if !state.hook.matches(occurrence.event.kind()) {
+        if !state.wants(occurrence.event.kind()) || reports::subject(&occurrence.event) == Some(self.id) {
             return;
         }
         state.counts.matched += occurrence.count;
@@ -124,20 +153,24 @@ impl Lane {
             state.counts.swallowed += occurrence.count;
             return;
         }
-        state.end_digests(now);
-        if !state.digest.gathers(occurrence, now) {
-            state.push(occurrence, now);
+        state.end_digests(&self.around, now);
+        match state.digest.gathers(occurrence, &self.around.order, now) {
+            Some(seq) => state.ledger.touched(seq),
+            None => {
+                let (seq, overflow) = state.queue.push(occurrence, &self.around.order);
+                state.ledger.touched(seq);
+                state.drop_job(overflow, &self.around, now);
+            }
         }
-        drop(state);
-        self.wake.notify_one();
     }
 
     /// Takes in what an earlier process left.
     pub fn restore(&self, job: Job, due: Instant, now: Instant) {
         let mut state = self.state();
         state.counts.matched += job.count;
-        let overflow = state.queue.restore(job, due);
-        state.drop_job(overflow, now);
+        let overflow = state.queue.retry(job, due);
+        state.drop_job(overflow, &self.around, now);
+        state.tell(&self.around, now);
         drop(state);
         self.wake.notify_one();
     }
@@ -146,23 +179,28 @@ impl Lane {
     pub fn step(&self, now: Instant) -> Step {
         let mut state = self.state();
         let under_way = state.under_way.len();
-        state.end_digests(now);
+        state.end_digests(&self.around, now);
+        state.tell_of_drops(0, &self.around, now);
+        state.tell(&self.around, now);
         if state.closed {
             return if under_way == 0 { Step::End } else { Step::Wait(None) };
         }
-        if under_way >= state.hook.policy.concurrency {
-            return Step::Wait(None);
+        let until = state.drops.due();
+        let wait = |other: Option<Instant>| Step::Wait([until, other].into_iter().flatten().min());
+        if !state.may_start(under_way) {
+            return wait(None);
         }
         if !state.breaker.allows(under_way, now) {
-            return Step::Wait(state.breaker.until().filter(|until| *until > now));
+            return wait(state.breaker.until().filter(|until| *until > now));
         }
-        if state.queue.is_ready(now)
+        let admitted = state.admitted();
+        if state.queue.is_ready(now, admitted)
             && let Some(until) = state.pace.wait(now)
         {
-            return Step::Wait(Some(until));
+            return wait(Some(until));
         }
-        let Some(job) = state.queue.pop(now) else {
-            return Step::Wait([state.queue.next_due(), state.digest.next_end()].into_iter().flatten().min());
+        let Some(job) = state.queue.pop(now, admitted) else {
+            return wait([state.queue.next_due(), state.digest.next_end()].into_iter().flatten().min());
         };
         state.pace.start(now);
         let job = Arc::new(job);
@@ -171,28 +209,29 @@ impl Lane {
     }
 
     /// A try is over.
-    pub fn finish(&self, job: &Job, result: Result<(), Failure>, now: Instant) {
+    pub fn finish(&self, job: &Job, outcome: Outcome, now: Instant) {
         let mut state = self.state();
         state.under_way.remove(&job.seq);
+        let Outcome { result, record } = outcome;
         match result {
             Ok(()) => {
                 state.breaker.succeeded();
+                state.works(&self.around);
                 state.counts.delivered += job.count;
+                state.ended(job, Ended::Delivered, record, &self.around);
             }
-            Err(Failure::GiveUp { reason }) => state.give_up(job, &reason, now),
+            Err(Failure::GiveUp { reason }) => {
+                state.give_up(job, &reason, record, &self.around, now);
+                state.fails(&self.around, now);
+            }
+            Err(Failure::Gone { reason }) => {
+                state.give_up(job, &reason, record, &self.around, now);
+                state.disable(&reason, &self.around, now);
+            }
             Err(Failure::Retry { reason, after }) => {
                 state.breaker.failed(now);
-                let job = Job { attempts: job.attempts + 1, ..job.clone() };
-                match state.hook.policy.schedule.wait(job.attempts, after, fastrand::f64()) {
-                    _ if state.closed || !state.hook.matches(job.kind) => state.drop_job(Some(job), now),
-                    Some(wait) => {
-                        state.counts.retried += job.count;
-                        state.tell_of_failure(&job, &reason, now);
-                        let overflow = state.queue.retry(job, now + wait);
-                        state.drop_job(overflow, now);
-                    }
-                    None => state.give_up(&job, &reason, now),
-                }
+                state.try_again(job, (&reason, after), record, &self.around, now);
+                state.fails(&self.around, now);
             }
         }
     }
@@ -211,6 +250,7 @@ impl Lane {
         if let Some(dropped) = state.drops.add(0, now).filter(|dropped| *dropped > 0) {
             warn!(hook = %state.hook.name, dropped, "events left a full queue");
         }
+        state.forget_all(self.id, &self.around);
         drop(state);
         self.wake.notify_one();
     }
@@ -218,20 +258,15 @@ impl Lane {
     /// Whether nothing is under way and nothing could start now.
     pub fn is_idle(&self, now: Instant) -> bool {
         let mut state = self.state();
-        state.end_digests(now);
-        let may_start = state.breaker.allows(0, now) && state.pace.wait(now).is_none();
-        state.under_way.is_empty() && !(state.queue.is_ready(now) && may_start)
+        state.end_digests(&self.around, now);
+        let may_start = state.may_start(0) && state.breaker.allows(0, now) && state.pace.wait(now).is_none();
+        let admitted = state.admitted();
+        state.under_way.is_empty() && !(state.queue.is_ready(now, admitted) && may_start)
     }
 
     /// Everything that is not done, in the order of arrival, with the time of its next try.
     pub fn unfinished(&self) -> Vec<(Job, Option<Instant>)> {
-        let state = self.state();
-        let under_way = state.under_way.values().map(|job| (&**job, None));
-        let mut all: Vec<(Job, Option<Instant>)> =
-            under_way.chain(state.queue.iter()).map(|(job, due)| (job.clone(), due)).collect();
-        all.sort_by_key(|(job, _)| job.seq);
-        all.extend(state.digest.iter().map(|(summary, end)| (Job::of(summary, 0), Some(end))));
-        all
+        self.state().unfinished()
     }
 
     /// Says what is stopped with a hook that is gone.
@@ -250,6 +285,9 @@ impl Lane {
         HookStats {
             id: self.id,
             name: state.hook.name.clone(),
+            state: state.standing.name(),
+            reason: state.standing.disabled.as_ref().map(|disabled| disabled.reason.clone()),
+            failing_since: state.standing.failing_since,
             matched,
             delivered,
             filtered,
@@ -261,44 +299,96 @@ impl Lane {
         }
     }
 
-    /// Whether the hook wants events of this kind.
-    pub fn matches(&self, kind: &EventKind) -> bool {
-        self.state().hook.matches(kind)
+    /// Whether the hook wants events of this kind, and can take them.
+    pub fn wants(&self, kind: &EventKind) -> bool {
+        self.state().wants(kind)
+    }
+
+    /// The hook as it is now.
+    pub fn hook(&self) -> Arc<Hook> {
+        self.state().hook.clone()
     }
 }
 
 impl State {
-    fn push(&mut self, occurrence: &Occurrence, now: Instant) {
-        let overflow = self.queue.push(occurrence);
-        self.drop_job(overflow, now);
+    fn wants(&self, kind: &EventKind) -> bool {
+        self.standing.disabled.is_none() && self.hook.matches(kind)
+    }
+
+    fn may_start(&self, under_way: usize) -> bool {
+        self.standing.name() == "active" && under_way < self.hook.policy.concurrency
+    }
+
+    fn unfinished(&self) -> Vec<(Job, Option<Instant>)> {
+        let under_way = self.under_way.values().map(|job| (&**job, None));
+        let gathered = self.digest.iter().map(|(summary, end)| (summary, Some(end)));
+        let mut all: Vec<(Job, Option<Instant>)> =
+            under_way.chain(self.queue.iter()).chain(gathered).map(|(job, due)| (job.clone(), due)).collect();
+        all.sort_by_key(|(job, _)| job.seq);
+        all
     }
 
     /// What was gathered is to be delivered once its time is over.
-    fn end_digests(&mut self, now: Instant) {
+    fn end_digests(&mut self, around: &Around, now: Instant) {
         while let Some(summary) = self.digest.ended(now) {
-            self.push(&summary, now);
+            self.push_summary(summary, around, now);
         }
     }
 
-    fn drop_job(&mut self, job: Option<Job>, now: Instant) {
+    fn push_summary(&mut self, summary: Job, around: &Around, now: Instant) {
+        let (own, kept) = (summary.seq, summary.kept);
+        let (seq, overflow) = self.queue.push_summary(summary);
+        self.ledger.touched(seq);
+        if seq != own && kept {
+            self.ledger.parted(own);
+        }
+        self.drop_job(overflow, around, now);
+    }
+
+    /// A try failed that is not the last, unless nobody wants it any more.
+    fn try_again(&mut self, job: &Job, why: (&str, Option<std::time::Duration>), record: Try, around: &Around, now: Instant) {
+        let (reason, after) = why;
+        if self.closed || !self.hook.matches(job.kind) {
+            return self.drop_job(Some(job.clone()), around, now);
+        }
+        let wait = self.hook.policy.schedule.wait(job.attempts + 1, after, fastrand::f64());
+        let Some(wait) = wait.filter(|_| self.standing.disabled.is_none()) else {
+            return self.give_up(job, reason, record, around, now);
+        };
+        let job = Job { attempts: job.attempts + 1, ..job.clone() };
+        self.counts.retried += job.count;
+        if let Some(failed) = self.failures.add(job.count, now) {
+            warn!(hook = %self.hook.name, delivery = %job.id, attempt = job.attempts, failed, "a delivery failed and is tried again: {reason}");
+        }
+        self.tried(&job, unix_ms() + wait.as_millis() as u64, record, around);
+        let overflow = self.queue.retry(job, now + wait);
+        self.drop_job(overflow, around, now);
+    }
+
+    fn drop_job(&mut self, job: Option<Job>, around: &Around, now: Instant) {
         let Some(job) = job else { return };
         self.counts.dropped += job.count;
-        if let Some(dropped) = self.drops.add(job.count, now) {
+        if job.kept {
+            self.ledger.parted(job.seq);
+        }
+        self.tell_of_drops(job.count, around, now);
+    }
+
+    fn tell_of_drops(&mut self, count: u64, around: &Around, now: Instant) {
+        let dropped = if count > 0 { self.drops.add(count, now) } else { self.drops.rest(now) };
+        if let Some(dropped) = dropped {
             warn!(hook = %self.hook.name, dropped, "events were dropped: they no longer fit the queue or the hook");
+            around.reports.dropped(&self.entity, dropped, self.counts.dropped);
         }
     }
 
-    fn give_up(&mut self, job: &Job, reason: &str, now: Instant) {
+    fn give_up(&mut self, job: &Job, reason: &str, record: Try, around: &Around, now: Instant) {
         self.counts.failed += job.count;
         if let Some(failed) = self.failures.add(job.count, now) {
             warn!(hook = %self.hook.name, delivery = %job.id, failed, "a delivery is given up: {reason}");
         }
-    }
-
-    fn tell_of_failure(&mut self, job: &Job, reason: &str, now: Instant) {
-        if let Some(failed) = self.failures.add(job.count, now) {
-            warn!(hook = %self.hook.name, delivery = %job.id, attempt = job.attempts, failed, "a delivery failed and is tried again: {reason}");
-        }
+        around.reports.failed(&self.entity, job, reason, record.status());
+        self.ended(job, Ended::Dead, record, around);
     }
 }
 

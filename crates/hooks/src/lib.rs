@@ -4,11 +4,13 @@
 //! events with hooks, keeps a bounded queue for each, and has its handler deliver what waits: at least once, with
 //! retries, and without one hook ever waiting for another. Nothing leaves uncounted.
 
+mod around;
 mod breaker;
 mod clients;
 mod cloudevent;
 mod compose;
 mod condition;
+mod console;
 mod content;
 mod context;
 mod dedup;
@@ -22,18 +24,22 @@ mod guard;
 mod handler;
 mod headers;
 mod hook;
+mod job;
 mod lambda;
 mod lane;
 mod log;
+mod outbox;
 mod pace;
 mod paths;
 mod queue;
 mod quiet;
+mod record;
 mod registry;
+mod reports;
 mod retry;
 mod rfc3339;
 mod signing;
-mod spool;
+mod standing;
 mod stats;
 mod tags;
 mod template;
@@ -41,11 +47,15 @@ mod wanted;
 mod webhook;
 mod webhook_custom;
 
+pub use around::Settings;
 pub use clients::Clients;
+pub use console::{Refused, ReplayCounts, Tested};
 pub use engine::{Engine, Options};
 pub use entity::{MASK, entity_json};
-pub use handler::{BuildCx, Cx, Delivery, Failure, Handler};
+pub use handler::{Answer, BuildCx, Cx, Delivery, Failure, Handler};
 pub use hook::{Hook, build};
+pub use outbox::{OutboxStatus, WantedRecords};
+pub use record::{Record, Reference};
 pub use registry::{HANDLERS, Kind, kind};
 pub use signing::Key;
 pub use stats::HookStats;

@@ -16,6 +16,7 @@ use crate::registry::Kind;
 pub(crate) const KIND: Kind = Kind {
     name: "log",
     summary: "Writes one line to the log",
+    kept: false,
     concurrency: 1,
     schema: options_schema::<Config>,
     build: |hook, _| hook.config.read::<Config>().map(|_| Arc::new(Log) as Arc<dyn Handler>),

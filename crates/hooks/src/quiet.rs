@@ -23,6 +23,16 @@ impl Quiet {
         self.said = Some(now);
         Some(std::mem::take(&mut self.unsaid))
     }
+
+    /// When what is left may be said, if there is something.
+    pub fn due(&self) -> Option<Instant> {
+        self.said.filter(|_| self.unsaid > 0).map(|said| said + EVERY)
+    }
+
+    /// What is left, if it may be said now.
+    pub fn rest(&mut self, now: Instant) -> Option<u64> {
+        self.due().filter(|due| *due <= now).and_then(|_| self.add(0, now))
+    }
 }
 
 #[cfg(test)]
@@ -34,5 +44,8 @@ mod tests {
         let (mut quiet, start) = (Quiet::default(), Instant::now());
         let mut at = |seconds, count| quiet.add(count, start + Duration::from_secs(seconds));
         assert_eq!([at(0, 1), at(1, 2), at(9, 3), at(10, 4), at(11, 5)], [Some(1), None, None, Some(9), None]);
+        assert_eq!(quiet.due(), Some(start + Duration::from_secs(20)));
+        let mut rest = |seconds| quiet.rest(start + Duration::from_secs(seconds));
+        assert_eq!([rest(19), rest(20), rest(40)], [None, Some(5), None]);
     }
 }

@@ -14,6 +14,8 @@ pub struct Kind {
     pub name: &'static str,
     /// One sentence for lists.
     pub summary: &'static str,
+    /// Whether the outbox has every delivery from the moment that it is taken in. What cannot fail needs none.
+    pub kept: bool,
     /// How many deliveries of a hook are under way at once, unless the hook says.
     pub concurrency: u16,
     /// The JSON Schema of its `config`.

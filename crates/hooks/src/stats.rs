@@ -3,14 +3,20 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The sums of one hook. Always: `matched = delivered + filtered + swallowed + waiting + failed + dropped`.
+/// How one hook is, and its sums. Always: `matched = delivered + filtered + swallowed + waiting + failed + dropped`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HookStats {
     /// The hook.
     pub id: Uuid,
     /// Its name.
     pub name: String,
-    /// Events that the hook wants, with what was taken up from before the start.
+    /// `active`, `paused`, or `disabled` because its deliveries fail.
+    pub state: &'static str,
+    /// Why it is disabled.
+    pub reason: Option<String>,
+    /// Since when all tries have failed, in Unix milliseconds.
+    pub failing_since: Option<u64>,
+    /// Events that the hook wants, with what was taken up from before the start or replayed.
     pub matched: u64,
     /// Events that the handler dealt with.
     pub delivered: u64,
@@ -22,7 +28,7 @@ pub struct HookStats {
     pub waiting: u64,
     /// Events whose delivery was to be tried again, once for each time.
     pub retried: u64,
-    /// Events whose delivery was given up.
+    /// Events whose delivery was given up: dead letters.
     pub failed: u64,
     /// Events that left the full queue.
     pub dropped: u64,

@@ -23,6 +23,7 @@ use crate::signing::Signer;
 pub(crate) const KIND: Kind = Kind {
     name: "webhook",
     summary: "Posts the event as JSON to a url",
+    kept: true,
     concurrency: 8,
     schema: options_schema::<Config>,
     build,

@@ -24,6 +24,7 @@ use crate::signing::Signer;
 pub(crate) const KIND: Kind = Kind {
     name: "webhook-custom",
     summary: "Sends a request made by templates",
+    kept: true,
     concurrency: 8,
     schema: options_schema::<Config>,
     build,

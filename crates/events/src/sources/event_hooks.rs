@@ -11,8 +11,14 @@ use crate::event::{EventKind, EventType};
 use crate::registry::Source;
 
 /// The source.
-pub const SOURCE: Source =
-    Source { name: NAME, events: &[EventKind::of::<DeliveryFailed>(), EventKind::of::<Disabled>(), EventKind::of::<Dropped>()] };
+pub const SOURCE: Source = Source { name: NAME, events: EVENTS };
+
+const EVENTS: &[EventKind] = &[
+    EventKind::of::<DeliveryFailed>(),
+    EventKind::of::<Disabled>(),
+    EventKind::of::<Dropped>(),
+    EventKind::of::<OutboxDegraded>(),
+];
 
 const NAME: &str = "event-hooks";
 
@@ -53,8 +59,17 @@ pub struct Disabled {
 pub struct Dropped {
     /// The hook: its `id`, `name` and `handler`.
     pub hook: Arc<Entity>,
-    /// How many events it will never be told of.
+    /// How many events it will never be told of, since the last time that this was told.
     pub dropped: u64,
+    /// The same since the start.
+    pub total: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What waits for the hooks is kept in memory only: the outbox cannot be written.
+#[derive(Serialize)]
+pub struct OutboxDegraded {
     /// Why.
     pub reason: String,
 }
@@ -105,15 +120,31 @@ impl EventType for Dropped {
     const SOURCE: &'static str = NAME;
     const NAME: &'static str = "events-dropped";
     const SUMMARY: &'static str = "Events found no room in the queue of an event hook, and it will never be told of them";
-    const FIELDS: &'static [&'static str] = &["hook", "dropped", "reason"];
+    const FIELDS: &'static [&'static str] = &["hook", "dropped", "total", "reason"];
     const UNIQUE: &'static [&'static str] = &["hook"];
 
     fn sample() -> Self {
-        Self { hook: hook(), dropped: 250, reason: "the queue is full".into() }
+        Self { hook: hook(), dropped: 250, total: 1250, reason: "the queue is full".into() }
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
         self.hook.hash(hasher);
+    }
+}
+
+impl EventType for OutboxDegraded {
+    const SOURCE: &'static str = NAME;
+    const NAME: &'static str = "outbox-degraded";
+    const SUMMARY: &'static str = "The outbox cannot be written, and deliveries are kept in memory only";
+    const FIELDS: &'static [&'static str] = &["reason"];
+    const UNIQUE: &'static [&'static str] = &["reason"];
+
+    fn sample() -> Self {
+        Self { reason: "database or disk is full".into() }
+    }
+
+    fn identify(&self, hasher: &mut impl Hasher) {
+        self.reason.hash(hasher);
     }
 }
 

@@ -1,6 +1,8 @@
 //! A lane with a clock that the test has in its hand: nothing is lost or told twice, whatever happens.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,6 +10,7 @@ use sluice_config::{ProcessEnvironment, Source};
 use sluice_events::{Bus, RateLimitExceeded, Window};
 
 use super::*;
+use crate::outbox::{Change, Outbox};
 
 /// Events whose unique fields are these numbers.
 pub(crate) fn occurrences(numbers: impl ExactSizeIterator<Item = u32>) -> Vec<Occurrence> {
@@ -33,15 +36,25 @@ pub(crate) fn occurrences(numbers: impl ExactSizeIterator<Item = u32>) -> Vec<Oc
 
 /// A hook with these lines.
 fn hook(lines: &str) -> Hook {
-    let text = format!("[event_hooks.h]\nsource = \"rate-limiting-advanced\"\nhandler = \"log\"\nconcurrency = 100\n{lines}");
+    let text = format!("[event_hooks.h]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\n\
+         config.url = \"http://localhost/\"\nconcurrency = 100\n{lines}");
     let draft = sluice_config::read(Source::new("t", text), &ProcessEnvironment);
     assert_eq!(draft.problems, []);
     crate::build(&draft.config.event_hooks).0.remove(0)
 }
 
-/// A lane at work, and the sums of what went in and came out.
+/// What lanes work with, and what they tell the outbox.
+fn around() -> (Arc<Around>, Receiver<Change>) {
+    let (outbox, changes) = Outbox::overheard();
+    (Arc::new(Around::with(&Arc::default(), outbox)), changes)
+}
+
+/// A lane at work, the sums of what went in and came out, and what the outbox knows by now.
 struct Model {
     lane: Lane,
+    changes: Receiver<Change>,
+    /// How many events each delivery in the outbox stands for.
+    outbox: BTreeMap<u64, u64>,
     now: Instant,
     events: Vec<Occurrence>,
     under_way: Vec<Arc<Job>>,
@@ -53,14 +66,56 @@ struct Model {
 
 impl Model {
     fn new(lines: &str) -> Self {
-        let events = occurrences(0..4);
-        let (lane, now) = (Lane::new(hook(lines)), Instant::now());
-        Self { lane, now, events, under_way: Vec::new(), told: Vec::new(), offered: 0, failed: 0 }
+        let (events, (around, changes)) = (occurrences(0..4), around());
+        let (lane, now) = (Lane::new(hook(lines), around), Instant::now());
+        let (under_way, told) = (Vec::new(), Vec::new());
+        Self { lane, changes, outbox: BTreeMap::new(), now, events, under_way, told, offered: 0, failed: 0 }
     }
 
+    /// One event, a batch of its own.
     fn offer(&mut self, number: usize) {
+        self.offer_in_a_batch(number);
+        self.end_batch();
+    }
+
+    fn offer_in_a_batch(&mut self, number: usize) {
         self.offered += 1;
         self.lane.offer(&self.events[number], self.now);
+    }
+
+    /// The outbox is told, and what it has may be tried.
+    fn end_batch(&mut self) {
+        let before = self.lane.around.order.next();
+        self.lane.tell(self.now);
+        self.hear();
+        let unfinished = self.lane.unfinished();
+        let memory: BTreeMap<u64, u64> = unfinished.iter().map(|(job, _)| (job.seq, job.count)).collect();
+        assert_eq!(self.outbox, memory, "the outbox has what memory has");
+        self.lane.admit(before);
+    }
+
+    /// Does what the outbox was told.
+    fn hear(&mut self) {
+        for change in self.changes.try_iter() {
+            match change {
+                Change::New(entry) => assert_eq!(self.outbox.insert(entry.seq, entry.count), None, "it is new"),
+                Change::Grown { seq, count, .. } => {
+                    let before = self.outbox.insert(seq, count).expect("it was there");
+                    assert!(count >= before, "nothing shrinks");
+                }
+                Change::Tried { seq, state: Ended::Waiting, count, .. } => {
+                    assert_eq!(self.outbox.insert(seq, count), Some(count), "what is tried does not grow");
+                }
+                Change::Tried { seq, .. } | Change::Gone { seq } => {
+                    self.outbox.remove(&seq).expect("it was there");
+                }
+                Change::All { waiting, .. } => {
+                    self.outbox = waiting.iter().map(|entry| (entry.seq, entry.count)).collect();
+                }
+                Change::AllDead { .. } => self.outbox.clear(),
+                Change::Again { .. } | Change::Standing { .. } | Change::NoHook { .. } | Change::Flush(_) => {}
+            }
+        }
     }
 
     fn advance(&mut self, millis: u64) {
@@ -71,7 +126,11 @@ impl Model {
     fn start(&mut self) -> Option<Instant> {
         loop {
             match self.lane.step(self.now) {
-                Step::Start(job, _) => self.under_way.push(job),
+                Step::Start(job, _) => {
+                    self.hear();
+                    assert_eq!(self.outbox.get(&job.seq), Some(&job.count), "the outbox has it before it is tried");
+                    self.under_way.push(job);
+                }
                 Step::Wait(until) => return until,
                 Step::End => unreachable!("it is not closed"),
             }
@@ -82,22 +141,26 @@ impl Model {
         for job in std::mem::take(&mut self.under_way) {
             if good {
                 self.told.push((self.now, job.count));
-                self.lane.finish(&job, Ok(()), self.now);
+                self.lane.finish(&job, outcome(Ok(())), self.now);
             } else {
                 self.failed += job.count;
-                self.lane.finish(&job, Err(Failure::give_up("no")), self.now);
+                self.lane.finish(&job, outcome(Err(Failure::give_up("no"))), self.now);
             }
         }
     }
 
-    /// Everything that is not done goes to a new process.
+    /// The process is killed. The next one has what the outbox has, and is asked what that is.
     fn restart(&mut self, lines: &str) {
-        let lane = Lane::new(hook(lines));
-        for (job, due) in self.lane.unfinished() {
+        self.end_batch();
+        let (around, changes) = around();
+        let lane = Lane::new(hook(lines), around);
+        for (mut job, due) in self.lane.unfinished() {
+            lane.around.order.begin_behind(job.seq);
+            job.kept = true;
             lane.restore(job, due.unwrap_or(self.now), self.now);
         }
         self.under_way.clear();
-        self.lane = lane;
+        (self.lane, self.changes) = (lane, changes);
     }
 
     /// Lets time pass from one wake-up to the next until there is nothing more to do.
@@ -114,6 +177,10 @@ impl Model {
         let told: u64 = self.told.iter().map(|(_, count)| count).sum();
         assert_eq!(self.offered, told + self.failed + waiting + swallowed);
     }
+}
+
+fn outcome(result: Result<(), Failure>) -> Outcome {
+    Outcome { result, record: Try { at: 0, took: 0, error: None, answer: None } }
 }
 
 #[test]
@@ -197,6 +264,7 @@ fn a_rate_makes_deliveries_wait_and_merge() {
 #[derive(Clone, Debug)]
 enum Happens {
     Offer(usize),
+    EndBatch,
     Advance(u64),
     Start,
     Finish(bool),
@@ -207,6 +275,7 @@ enum Happens {
 fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         6 => (0_usize..4).prop_map(Happens::Offer),
+        3 => Just(Happens::EndBatch),
         3 => (0_u64..2_500).prop_map(Happens::Advance),
         3 => Just(Happens::Start),
         2 => any::<bool>().prop_map(Happens::Finish),
@@ -226,7 +295,8 @@ proptest! {
         let mut swallowed = 0;
         for one in all {
             match one {
-                Happens::Offer(number) => model.offer(number),
+                Happens::Offer(number) => model.offer_in_a_batch(number),
+                Happens::EndBatch => model.end_batch(),
                 Happens::Advance(millis) => model.advance(millis),
                 Happens::Start => drop(model.start()),
                 Happens::Finish(good) => model.finish(good),
@@ -241,6 +311,7 @@ proptest! {
             }
             model.check();
         }
+        model.end_batch();
         model.settle();
         model.check();
         prop_assert_eq!(model.lane.stats().waiting, 0, "{} were swallowed before", swallowed);

@@ -1,14 +1,13 @@
-//! Queues, retries, deadlines and the file of what is pending.
+//! Queues, retries and deadlines, and what is pending at a stop.
 
 use std::collections::HashSet;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Receiver, Running, dead, hook, in_time, webhook};
+use crate::support::{Receiver, Running, dead, hook, in_time, left, webhook};
 
 #[tokio::test]
 async fn a_receiver_that_keeps_up_gets_every_rejection_by_itself() {
@@ -29,7 +28,7 @@ async fn a_receiver_that_keeps_up_gets_every_rejection_by_itself() {
     let stats = running.until("all", |stats| stats.delivered == 40).await;
     assert_eq!((stats.matched, stats.waiting, ids.len()), (40, 0, 40));
     running.stop().await;
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is pending");
+    assert_eq!(left(dir.path()), (0, 0), "nothing is pending");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,8 +208,7 @@ async fn what_is_pending_at_a_stop_is_taken_up_at_the_next_start() {
     let tried = hanging.next().await;
     running.until("kept", |stats| stats.matched == 5).await;
     running.stop().await;
-    let file = dir.path().join("pending-deliveries.jsonl");
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 5);
+    assert_eq!(left(dir.path()), (5, 5));
 
     let running = Running::start(dir.path(), &webhook("kept", good.addr, ""));
     let mut received = Vec::new();
@@ -223,43 +221,8 @@ async fn what_is_pending_at_a_stop_is_taken_up_at_the_next_start() {
     assert_eq!(ips.len(), 5);
     let stats = running.until("kept", |stats| stats.delivered == 5).await;
     assert_eq!(stats.matched, 5);
-    assert!(!file.exists());
     running.stop().await;
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is pending");
-}
-
-#[tokio::test]
-async fn what_was_taken_up_survives_a_kill_until_it_is_done() {
-    let (dir, mut hanging, mut good) = (tempfile::tempdir().unwrap(), Receiver::hanging().await, Receiver::good().await);
-    let to_hanging = webhook("kept", hanging.addr, "concurrency = 1");
-    let taken = dir.path().join("pending-deliveries.taken.jsonl");
-    let running = Running::start(dir.path(), &to_hanging);
-    (0..3).for_each(|n| running.emit(n));
-    running.until("kept", |stats| stats.matched == 3).await;
-    running.stop().await;
-
-    let first = hanging.next().await;
-    for _ in 0..2 {
-        let running = Running::start(dir.path(), &to_hanging);
-        assert_eq!(hanging.next().await.header("webhook-id"), first.header("webhook-id"));
-        running.kill().await;
-        assert_eq!(fs::read_to_string(&taken).unwrap().lines().count(), 3);
-    }
-    let running = Running::start(dir.path(), &webhook("kept", good.addr, ""));
-    let mut ids = HashSet::new();
-    for _ in 0..3 {
-        ids.insert(good.next().await.header("webhook-id").to_owned());
-    }
-    assert!(ids.len() == 3 && ids.contains(first.header("webhook-id")));
-    in_time("the removal of the file", async {
-        while taken.exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    // All is done before the stop, so there is nothing to do at the next start.
-    running.kill().await;
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is pending");
+    assert_eq!(left(dir.path()), (0, 0), "nothing is pending");
 }
 
 #[tokio::test]
@@ -284,7 +247,7 @@ async fn a_stop_delivers_what_it_can() {
     (0..20).for_each(|n| running.emit(n));
     running.stop().await;
     assert_eq!(receiver.rest().len(), 20);
-    assert!(!dir.path().join("pending-deliveries.jsonl").exists());
+    assert_eq!(left(dir.path()), (0, 0));
 }
 
 #[tokio::test]
@@ -330,8 +293,7 @@ async fn what_a_digest_gathered_is_kept_at_a_stop_and_told_at_its_end() {
     let first = receiver.next().await.json();
     running.until("digest", |stats| stats.delivered == 1 && stats.waiting == 4).await;
     running.stop().await;
-    let kept = fs::read_to_string(dir.path().join("pending-deliveries.jsonl")).unwrap();
-    assert!(kept.lines().count() == 1 && kept.contains("\"count\":4"), "{kept}");
+    assert_eq!(left(dir.path()), (1, 4));
 
     let running = Running::start(dir.path(), &text);
     running.emit(1);

@@ -5,6 +5,7 @@
 
 mod engine;
 mod lambda;
+mod outbox;
 mod refused;
 mod reload;
 mod requests;

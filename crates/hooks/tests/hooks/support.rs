@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use sluice_config::{EventHook, ProcessEnvironment, Source};
 use sluice_events::{Bus, Emitter, Entity, RateLimitExceeded, Window};
-use sluice_hooks::{Engine, HookStats, Options, build};
+use sluice_hooks::{Engine, HookStats, Options, Record, WantedRecords, build};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -162,6 +162,17 @@ impl Running {
         });
     }
 
+    /// The id of the hook of this name.
+    pub fn id(&self, name: &str) -> uuid::Uuid {
+        self.stats(name).id
+    }
+
+    /// What the outbox has of this state, the newest first.
+    pub async fn records(&self, state: &'static str) -> Vec<Record> {
+        let wanted = WantedRecords { state: Some(state), limit: 100_000, ..WantedRecords::default() };
+        self.engine.records(wanted).await.unwrap()
+    }
+
     pub fn stats(&self, name: &str) -> HookStats {
         let stats = self.engine.stats().into_iter().find(|stats| stats.name == name).expect("a hook of this name");
         let HookStats { matched, delivered, filtered, swallowed, waiting, failed, dropped, .. } = stats;
@@ -183,7 +194,7 @@ impl Running {
         in_time("the counters", wait).await
     }
 
-    /// Ends it as a kill does: nothing is kept.
+    /// Ends it nearly as a kill does: nobody says goodbye to the outbox.
     pub async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
@@ -203,4 +214,11 @@ fn built(text: &str) -> Vec<sluice_hooks::Hook> {
 
 pub async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("{what} did not come in time"))
+}
+
+/// How many deliveries in the outbox of a process that is gone wait, and for how many events they stand.
+pub fn left(state_dir: &Path) -> (u64, u64) {
+    let database = rusqlite::Connection::open(state_dir.join("outbox.db")).unwrap();
+    let sql = "SELECT count(*), coalesce(sum(count), 0) FROM deliveries WHERE state = 0";
+    database.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))).unwrap()
 }

@@ -1,0 +1,178 @@
+//! The one who writes: a thread that takes all changes that are there and commits them together.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::change::Change;
+use super::database::Database;
+use super::lock::Lock;
+use super::{Shared, Told, schema};
+
+/// How many changes are committed together.
+const TOGETHER: usize = 2_048;
+/// How often what is over is trimmed, at least.
+const TRIM: Duration = Duration::from_secs(10);
+/// After how many changes it is trimmed sooner.
+const TRIM_AFTER: usize = 4_096;
+/// How soon a disk that is not good is looked at again: quickly at first, for an earlier process may just be ending.
+const SOON: Duration = Duration::from_millis(20);
+const LATER: Duration = Duration::from_secs(1);
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    changes: Receiver<Change>,
+    told: mpsc::Sender<Told>,
+    lock: Option<Lock>,
+    /// What earlier processes left was told.
+    opened: bool,
+}
+
+/// Everybody who tells is gone.
+struct End;
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, changes: Receiver<Change>, told: mpsc::Sender<Told>) -> Self {
+        Self { shared, changes, told, lock: None, opened: false }
+    }
+
+    /// Writes until nobody tells any more.
+    pub fn run(mut self) {
+        while let Some(mut database) = self.open() {
+            match self.write_to(&mut database) {
+                Ok(End) => break,
+                Err(error) => {
+                    if schema::is_broken(&error) {
+                        drop(database);
+                        schema::set_aside(&self.shared.dir, &error);
+                    }
+                    self.degrade(&error.to_string());
+                }
+            }
+        }
+        self.shared.status(|status| status.state = "closed");
+    }
+
+    /// Opens the file, as often as it takes; changes are forgotten meanwhile. Nothing: everybody is gone.
+    fn open(&mut self) -> Option<Database> {
+        let mut wait = SOON;
+        let began = Instant::now();
+        loop {
+            match self.try_open() {
+                Ok(database) => return Some(database),
+                // An earlier process may need a moment to end; who is told meanwhile waits in the channel.
+                Err(_) if !self.opened && began.elapsed() < LATER => std::thread::sleep(SOON),
+                Err(reason) => {
+                    self.degrade(&reason);
+                    self.forget_for(wait).ok()?;
+                    wait = (wait * 2).min(LATER);
+                }
+            }
+        }
+    }
+
+    fn try_open(&mut self) -> Result<Database, String> {
+        if self.lock.is_none() {
+            fs::create_dir_all(&self.shared.dir).map_err(|error| error.to_string())?;
+            self.lock = Some(Lock::take(&self.shared.dir).map_err(|error| error.to_string())?);
+        }
+        let database = Database::open(&self.shared.dir).map_err(|error| error.to_string())?;
+        if !self.opened {
+            let read = || rusqlite::Result::Ok((database.waiting()?, database.standings()?, database.last_seq()?));
+            let (kept, standings, last_seq) = read().map_err(|error| {
+                if schema::is_broken(&error) {
+                    schema::set_aside(&self.shared.dir, &error);
+                }
+                error.to_string()
+            })?;
+            self.opened = true;
+            self.tell(Told::Opened { kept, standings, last_seq });
+        }
+        let was = self.shared.status(|status| {
+            status.reason = None;
+            std::mem::replace(&mut status.state, "ok")
+        });
+        if was == "memory" {
+            info!("the outbox can be written again");
+        }
+        Ok(database)
+    }
+
+    fn write_to(&mut self, database: &mut Database) -> rusqlite::Result<End> {
+        let (mut batch, mut trimmed, mut written) = (Vec::new(), Instant::now(), 0);
+        loop {
+            if self.shared.missed.swap(false, Ordering::AcqRel) {
+                self.tell(Told::Behind);
+            }
+            match self.changes.recv_timeout(TRIM) {
+                Ok(change) => batch.push(change),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(End),
+            }
+            batch.extend(self.changes.try_iter().take(TOGETHER - 1));
+            let result = if batch.is_empty() { Ok(()) } else { database.write(&batch) };
+            written += batch.len();
+            acknowledge(&mut batch);
+            if result.is_err() {
+                self.shared.missed.store(true, Ordering::Release);
+            }
+            result?;
+            if written >= TRIM_AFTER || trimmed.elapsed() >= TRIM {
+                let more = database.trim(self.shared.retention())?;
+                // What is left of it leaves after the next changes, so that those do not wait.
+                written = if more { TRIM_AFTER } else { 0 };
+                trimmed = Instant::now();
+            }
+        }
+    }
+
+    /// Forgets what it is told for a while.
+    fn forget_for(&self, time: Duration) -> Result<(), End> {
+        let until = Instant::now() + time;
+        loop {
+            match self.changes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(change) => {
+                    self.shared.missed.store(true, Ordering::Release);
+                    acknowledge(&mut vec![change]);
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Err(End),
+            }
+        }
+    }
+
+    fn degrade(&self, reason: &str) {
+        let news = self.shared.status(|status| {
+            let news = status.state != "memory";
+            status.degraded += u64::from(news);
+            status.state = "memory";
+            status.reason = Some(reason.to_owned());
+            news
+        });
+        if news {
+            error!("the outbox cannot be written, and deliveries are kept in memory only: {reason}");
+            self.tell(Told::Degraded(reason.to_owned()));
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        if self.told.blocking_send(told).is_err() {
+            warn!("nobody listens to the outbox any more");
+        }
+    }
+}
+
+/// Tells those who wait that what came before them is written, or will not be.
+fn acknowledge(batch: &mut Vec<Change>) {
+    for change in batch.drain(..) {
+        if let Change::Flush(done) = change {
+            // Who waited may have lost patience.
+            let _ = done.send(());
+        }
+    }
+}
