@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sluice_admin::{Edit, Refusal, Status};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
-use sluice_hooks::{Engine, HookStats};
+use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::{Live, Traffic};
 
@@ -218,8 +218,8 @@ impl sluice_admin::Control for AdminControl {
         Status { total_requests: traffic.total(), active_requests: traffic.active(), ..(*status).clone() }
     }
 
-    fn hook_stats(&self) -> Vec<HookStats> {
-        self.0.engine.stats()
+    fn engine(&self) -> Arc<Engine> {
+        self.0.engine.clone()
     }
 
     fn limiters(&self) -> Arc<Limiters> {

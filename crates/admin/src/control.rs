@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sluice_config::{Config, Diagnostics};
-use sluice_hooks::HookStats;
+use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 
 /// How the Admin API sees and changes the running gateway.
@@ -15,8 +15,8 @@ pub trait Control: Send + Sync + 'static {
     fn config(&self) -> Arc<Config>;
     /// How the gateway is.
     fn status(&self) -> Status;
-    /// Counters of each hook.
-    fn hook_stats(&self) -> Vec<HookStats>;
+    /// The hooks at work.
+    fn engine(&self) -> Arc<Engine>;
     /// The limits at work.
     fn limiters(&self) -> Arc<Limiters>;
     /// Makes a change: validates the whole, swaps it in, writes it back. Answers the version that is in force then.

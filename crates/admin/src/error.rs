@@ -4,6 +4,7 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use sluice_hooks::Refused;
 
 use crate::reply;
 use crate::violations::Violations;
@@ -13,6 +14,8 @@ use crate::violations::Violations;
 pub(crate) enum Error {
     /// A status and a sentence.
     Plain(StatusCode, &'static str),
+    /// A request that cannot be meant, and why.
+    Bad(String),
     /// There is nothing here.
     NotFound,
     /// Fields that are missing, unknown or wrong.
@@ -27,6 +30,10 @@ pub(crate) enum Error {
     Size(&'static str),
     /// This cannot be done here, and what to do instead.
     Unsupported(String),
+    /// It stands in the way of how things are, and what to do about it.
+    Conflict(String),
+    /// Something that it needs is not to be had now.
+    Unavailable(String),
     /// The file was broken by somebody else; one line a problem.
     FileBroken(Vec<String>),
     /// The file could not be written.
@@ -38,6 +45,7 @@ impl IntoResponse for Error {
         let bad = StatusCode::BAD_REQUEST;
         match self {
             Self::Plain(status, text) => reply::message(status, text),
+            Self::Bad(reason) => reply::message(bad, &reason),
             Self::NotFound => reply::message(StatusCode::NOT_FOUND, "Not found"),
             Self::Schema(violations) => kong(bad, (2, "schema violation"), &violations.message(), Some(violations.fields())),
             Self::IdTaken(id) => {
@@ -58,6 +66,8 @@ impl IntoResponse for Error {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
                 response
             }
+            Self::Conflict(reason) => reply::message(StatusCode::CONFLICT, &reason),
+            Self::Unavailable(reason) => reply::message(StatusCode::SERVICE_UNAVAILABLE, &reason),
             Self::FileBroken(problems) => {
                 let message = format!(
                     "nothing was changed: the configuration file itself is broken; mend it first: {}",
@@ -69,6 +79,20 @@ impl IntoResponse for Error {
                 let message = format!("nothing was changed: {reason}");
                 reply::message(StatusCode::INTERNAL_SERVER_ERROR, &message)
             }
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let reason = refused.to_string();
+        match refused {
+            Refused::NoDelivery => Self::NotFound,
+            // It is configured, or it would not have been asked.
+            Refused::NoHook => Self::Conflict("the hook is not enabled".into()),
+            Refused::Conflict(_) => Self::Conflict(reason),
+            Refused::Unsupported(_) => Self::Bad(reason),
+            Refused::Outbox(_) => Self::Unavailable(reason),
         }
     }
 }

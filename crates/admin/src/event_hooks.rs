@@ -12,7 +12,7 @@ use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
 use crate::violations::{Violations, explain};
-use crate::{App, Shared, body, filter, hook_name, reply, required, unchanged};
+use crate::{App, Shared, body, filter, hook_actions, hook_name, reply, required, unchanged};
 
 const SECTION: &str = "event_hooks";
 const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are changed there";
@@ -21,7 +21,9 @@ const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are chang
 pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
     let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
     let id = hook.id;
-    add(&app, hook, id, StatusCode::CREATED).await
+    let (hook, shown) = add(&app, hook, id).await?;
+    hook_actions::ping_new(&app, hook, shown.clone());
+    Ok(reply::json(StatusCode::CREATED, &shown))
 }
 
 /// `PUT`: the hook is as the body says, whether there was one or not.
@@ -31,7 +33,7 @@ pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Re
     if let Ok(old) = find::<EventHook>(&config, &key) {
         hook.same(Some(&old.name), Some(old.id))?;
         let edit = Edit::Put { section: SECTION, name: old.name.clone(), table: hook.table_with(written_id(old)) };
-        return change(&app, edit, StatusCode::OK).await;
+        return Ok(reply::json(StatusCode::OK, &change(&app, edit).await?.1));
     }
     let id = as_id(&key);
     if id.is_none() {
@@ -41,7 +43,9 @@ pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Re
     }
     hook.same(None, id)?;
     let id = id.or(hook.id);
-    add(&app, hook, id, StatusCode::OK).await
+    let (hook, shown) = add(&app, hook, id).await?;
+    hook_actions::ping_new(&app, hook, shown.clone());
+    Ok(reply::json(StatusCode::OK, &shown))
 }
 
 /// `PATCH`: what the body says changes; null takes a field out. What is so already is not written.
@@ -57,7 +61,8 @@ pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: 
     if hook.table.is_empty() {
         return Ok(reply::json(StatusCode::OK, &old.show(&config)));
     }
-    change(&app, Edit::Patch { section: SECTION, name: old.name.clone(), changes: hook.table }, StatusCode::OK).await
+    let edit = Edit::Patch { section: SECTION, name: old.name.clone(), changes: hook.table };
+    Ok(reply::json(StatusCode::OK, &change(&app, edit).await?.1))
 }
 
 /// `DELETE`: the hook is gone, whether there was one or not.
@@ -70,13 +75,13 @@ pub(crate) async fn delete(State(app): Shared, Path(key): Path<String>) -> Resul
 }
 
 /// Adds a hook under its name, or under a new one.
-async fn add(app: &App, hook: HookBody, id: Option<Uuid>, status: StatusCode) -> Result<Response, Error> {
+async fn add(app: &App, hook: HookBody, id: Option<Uuid>) -> Result<(Uuid, Value), Error> {
     let config = app.control.config();
     if let Some(id) = id.filter(|id| has_id(&config, *id)) {
         return Err(Error::IdTaken(id));
     }
     let name = hook.name_or_new(&config.event_hooks);
-    change(app, Edit::Add { section: SECTION, name, table: hook.table_with(id) }, status).await
+    change(app, Edit::Add { section: SECTION, name, table: hook.table_with(id) }).await
 }
 
 fn has_id(config: &Config, id: Uuid) -> bool {
@@ -88,13 +93,13 @@ fn written_id(hook: &EventHook) -> Option<Uuid> {
     (hook.id != entity_id(SECTION, &hook.name)).then_some(hook.id)
 }
 
-/// Makes the change and answers with the hook as it is then.
-async fn change(app: &App, edit: Edit, status: StatusCode) -> Result<Response, Error> {
+/// Makes the change; the hook as it is then.
+async fn change(app: &App, edit: Edit) -> Result<(Uuid, Value), Error> {
     let name = name_of(&edit).to_owned();
     submit(app, edit).await?;
     let config = app.control.config();
     let hook = config.event_hooks.iter().find(|hook| hook.name == name).ok_or(Error::NotFound)?;
-    Ok(reply::json(status, &hook.show(&config)))
+    Ok((hook.id, hook.show(&config)))
 }
 
 async fn submit(app: &App, edit: Edit) -> Result<(), Error> {

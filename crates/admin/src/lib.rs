@@ -5,6 +5,7 @@
 
 mod body;
 mod control;
+mod deliveries;
 mod dotted;
 mod entities;
 mod error;
@@ -14,6 +15,7 @@ mod filter;
 mod finish;
 mod form;
 mod gate;
+mod hook_actions;
 mod hook_body;
 mod hook_name;
 mod limits;

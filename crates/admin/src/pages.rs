@@ -41,6 +41,12 @@ pub(crate) fn offset_of(position: usize) -> String {
     Offset { position, id: Uuid::nil() }.encode()
 }
 
+/// Of a list of which each page begins behind a place: how long a page is, and that place.
+pub(crate) fn by_place(uri: &Uri) -> Result<(usize, Option<u64>), Error> {
+    let query = Query::of(uri)?;
+    Ok((query.size.unwrap_or(100), query.offset.and_then(|offset| u64::try_from(offset.position).ok())))
+}
+
 #[derive(Default)]
 struct Query {
     size: Option<usize>,

@@ -6,14 +6,14 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use serde_json::json;
 use sluice_config::{Consumer, EventHook, PluginEntry, Route, Service};
 use uuid::Uuid;
 
 use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
-use crate::{App, Control, Options, event_hooks, finish, gate, limits, node, plugins, reply, sources, status};
+use crate::{App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply, sources, status};
 
 /// Every path, and what may be done there.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
@@ -23,6 +23,9 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/consumers", list::<Consumer>()),
         ("/consumers/{consumers}", one::<Consumer>()),
         ("/consumers/{consumers}/plugins", read_only(get(plugins::of::<Consumer>))),
+        ("/deliveries", get(deliveries::all)),
+        ("/deliveries/{deliveries}", get(deliveries::one)),
+        ("/deliveries/{deliveries}/replay", post(deliveries::replay)),
         ("/endpoints", get(list_paths)),
         ("/event-hooks", get(list_all::<EventHook>).post(event_hooks::create)),
         ("/event-hooks/sources", get(sources::all)),
@@ -32,6 +35,13 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
             "/event-hooks/{event_hooks}",
             get(show_one::<EventHook>).patch(event_hooks::patch).put(event_hooks::put).delete(event_hooks::delete),
         ),
+        ("/event-hooks/{event_hooks}/deliveries", get(deliveries::of_hook)),
+        ("/event-hooks/{event_hooks}/deliveries/replay", post(deliveries::replay_range)),
+        ("/event-hooks/{event_hooks}/pause", post(hook_actions::pause)),
+        ("/event-hooks/{event_hooks}/ping", get(hook_actions::ping)),
+        ("/event-hooks/{event_hooks}/resume", post(hook_actions::resume)),
+        ("/event-hooks/{event_hooks}/status", get(hook_actions::status)),
+        ("/event-hooks/{event_hooks}/test", post(hook_actions::test)),
         ("/limits", get(limits::all).delete(limits::reset_all)),
         ("/limits/{limiter}", get(limits::one).delete(limits::reset_limit)),
         ("/limits/{limiter}/{key}", get(limits::client).delete(limits::reset_client)),

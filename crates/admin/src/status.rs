@@ -11,11 +11,12 @@ use crate::{Shared, reply};
 /// `GET /status`: of Kong's keys those that are true here, and our own.
 pub(crate) async fn status(State(app): Shared) -> Response {
     let status = app.control.status();
-    let hooks = serde_json::to_value(app.control.hook_stats()).unwrap_or_default();
+    let engine = app.control.engine();
     let body = json!({
         "server": { "total_requests": status.total_requests, "requests_active": status.active_requests },
         "configuration": configuration(&status),
-        "event_hooks": hooks,
+        "event_hooks": engine.stats(),
+        "outbox": engine.outbox(),
     });
     reply::json(StatusCode::OK, &body)
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sluice_admin::{Control, Edit, Refusal, Status};
-use sluice_config::{Config, Diagnostics, EventHook, ProcessEnvironment, Source};
-use sluice_hooks::HookStats;
+use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
+use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use tokio::sync::Barrier;
 
@@ -37,6 +37,8 @@ window_size = [60]
 
 pub struct Fake {
     state: Mutex<State>,
+    /// It does not run.
+    engine: Arc<Engine>,
 }
 
 struct State {
@@ -63,6 +65,7 @@ impl Fake {
                 disk_full: false,
                 gathering: None,
             }),
+            engine: Engine::new(Arc::default(), sluice_hooks::Options::new("nowhere")),
         })
     }
 
@@ -112,20 +115,8 @@ impl Control for Fake {
         }
     }
 
-    fn hook_stats(&self) -> Vec<HookStats> {
-        let sums = |hook: &EventHook| HookStats {
-            id: hook.id,
-            name: hook.name.clone(),
-            matched: 3,
-            delivered: 1,
-            filtered: 0,
-            swallowed: 1,
-            waiting: 1,
-            retried: 0,
-            failed: 0,
-            dropped: 0,
-        };
-        self.config().event_hooks.iter().map(sums).collect()
+    fn engine(&self) -> Arc<Engine> {
+        self.engine.clone()
     }
 
     fn limiters(&self) -> Arc<Limiters> {
