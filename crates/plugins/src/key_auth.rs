@@ -11,12 +11,16 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sluice_config::{Block, Problem, entity_id, options_schema};
+use sluice_config::{Block, Problem, options_schema};
 
 use crate::client::Consumer;
+use crate::credentials::credential_id;
 use crate::cx::{Cx, Memory, UpstreamRequest};
 use crate::plugin::{BuildCx, Configured, CredentialKind, Flow, Phases, Plugin};
 use crate::reply::Reply;
+
+/// Kong's name of the table of keys.
+pub const KEYAUTH_CREDENTIALS: &str = "keyauth_credentials";
 
 /// The plugin.
 pub struct KeyAuth {
@@ -80,7 +84,7 @@ impl Configured for KeyAuth {
     const PHASES: Phases = Phases { request: true, upstream_request: true };
     const CONSUMER_SCOPE: bool = false;
     const CREDENTIAL: Option<CredentialKind> =
-        Some(CredentialKind { schema: options_schema::<Credential>, check: check_credential });
+        Some(CredentialKind { table: KEYAUTH_CREDENTIALS, schema: options_schema::<Credential>, check: check_credential });
     const LATER: &'static [&'static str] = &["anonymous", "key_in_body", "identity_realms"];
     type Options = Options;
 
@@ -123,7 +127,7 @@ fn keys(cx: &BuildCx<'_>) -> HashMap<String, (Arc<Consumer>, Arc<str>)> {
     credentials
         .filter_map(|(block, consumer)| {
             let credential = block.read::<Credential>().ok()?;
-            let id = entity_id("keyauth_credentials", &block.path().to_string()).to_string();
+            let id = credential_id(KEYAUTH_CREDENTIALS, block).to_string();
             Some((credential.key, (consumer.clone(), id.into())))
         })
         .collect()
