@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType};
 use serde_json::{Value, json};
 
 use crate::harness::{Behaviour, Gateway, Received, Receiver, eventually, free_address, httpbin, read_head, run};
@@ -201,10 +203,23 @@ fn saying(answer: &'static str) -> SocketAddr {
     })
 }
 
+/// An upstream whose only place is taken: whoever comes is kept waiting at the door. It is so as long as both are kept.
+fn full() -> (OwnedFd, TcpStream, SocketAddr) {
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    net::listen(&socket, 0).unwrap();
+    let address = SocketAddr::try_from(net::getsockname(&socket).unwrap()).unwrap();
+    let first = TcpStream::connect(address).unwrap();
+    (socket, first, address)
+}
+
+/// For upstreams that are waited for in vain.
+const IMPATIENT: &str = "connect_timeout = 150\nread_timeout = 150";
+
 /// A service of this name, on the path of the same name.
-fn service(name: &str, upstream: SocketAddr) -> String {
+fn service(name: &str, upstream: SocketAddr, more: &str) -> String {
     format!(
-        "[services.{name}]\nurl = \"http://{upstream}\"\nretries = 1\nread_timeout = 150\n\
+        "[services.{name}]\nurl = \"http://{upstream}\"\nretries = 1\n{more}\n\
          [routes.{name}]\nservice = \"{name}\"\npaths = [\"/{name}\"]\n"
     )
 }
@@ -217,17 +232,22 @@ fn an_upstream_that_fails_is_told_of_once_a_request_on_both_ways() {
     });
     // What was not read when the connection is closed resets it.
     let rude = upstream(|stream| drop(stream.peek(&mut [0])));
+    let (_socket, _first, full) = full();
     let cases = [
         ("refused", free_address(), "connect-refused", 503),
+        ("full", full, "connect-timeout", 504),
         ("closed", saying(""), "closed", 502),
         ("half", saying("HTTP/1.1 200 OK\r\nContent-Le"), "closed", 502),
         ("garbage", saying("SSH-2.0-OpenSSH\r\n\r\n"), "invalid-response", 502),
         ("silent", silent, "read-timeout", 504),
         ("rude", rude, "reset", 502),
     ];
-    let services: String = cases.iter().map(|(name, address, ..)| service(name, *address)).collect();
+    let services: String = cases
+        .iter()
+        .map(|(name, address, _, status)| service(name, *address, if *status == 504 { IMPATIENT } else { "" }))
+        .collect();
     let nowhere = "[services.nowhere]\nurl = \"http://nowhere.invalid:81\"\nretries = 0\n[routes.nowhere]\nservice = \"nowhere\"\npaths = [\"/nowhere\"]\n";
-    let fine = service("fine", saying("HTTP/1.1 503 Mine\r\nContent-Length: 0\r\n\r\n"));
+    let fine = service("fine", saying("HTTP/1.1 503 Mine\r\nContent-Length: 0\r\n\r\n"), "");
     let hook = hook("failures", &receiver, "source = \"proxy\"\nevent = \"upstream-error\"");
     let gateway = Gateway::start(&(services + nowhere + &fine + &hook));
 
@@ -265,9 +285,9 @@ fn an_upstream_that_fails_is_told_of_once_a_request_on_both_ways() {
 fn a_client_that_goes_is_no_failure_of_the_upstream() {
     let receiver = Receiver::start(Behaviour::Status(200));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let slow = service("slow", listener.local_addr().unwrap()).replace("read_timeout = 150", "read_timeout = 60000");
+    let slow = service("slow", listener.local_addr().unwrap(), "");
     let hook = hook("failures", &receiver, "source = \"proxy\"");
-    let gateway = Gateway::start(&(slow + &service("refused", free_address()) + &hook));
+    let gateway = Gateway::start(&(slow + &service("refused", free_address(), "") + &hook));
     for way in ["", "Keep-Alive: timeout=5\r\n"] {
         let mut client = TcpStream::connect(gateway.proxy).unwrap();
         client.write_all(format!("GET /slow HTTP/1.1\r\nHost: h\r\n{way}\r\n").as_bytes()).unwrap();
