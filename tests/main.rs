@@ -6,6 +6,7 @@ mod harness;
 mod admin;
 mod architecture;
 mod cli;
+mod events;
 mod hooks;
 mod hooks_fields;
 mod hooks_lambda;

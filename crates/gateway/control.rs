@@ -17,6 +17,7 @@ use sluice_plugins::Limiters;
 use sluice_proxy::{Live, Traffic};
 
 use crate::config_file;
+use crate::crud::Crud;
 use crate::prepared::{Prepared, prepare};
 use crate::write_back::{self, replace_file};
 
@@ -52,6 +53,7 @@ pub struct Control {
     engine: Arc<Engine>,
     applied: Emitter<ConfigApplied>,
     rejected: Emitter<ConfigRejected>,
+    crud: Crud,
     /// Held while a change is made: changes come one after the other.
     state: Mutex<State>,
     status: ArcSwap<Status>,
@@ -86,6 +88,7 @@ impl Control {
             traffic: parts.traffic,
             applied: parts.bus.emitter(),
             rejected: parts.bus.emitter(),
+            crud: Crud::new(&parts.bus),
             bus: parts.bus,
             limiters: parts.limiters,
             engine: parts.engine,
@@ -146,7 +149,7 @@ impl Control {
         if before.server != prepared.config.server || before.admin != prepared.config.admin {
             tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
         }
-        // Hooks first: what the new snapshot raises has somebody who wants it.
+        // Hooks first: what the new snapshot raises, and what is told of the change, has somebody who wants it.
         self.engine.replace(prepared.hooks);
         self.limiters.budget().resize(prepared.config.limits.max_keys);
         self.live.store(Arc::new(prepared.snapshot));
@@ -156,6 +159,7 @@ impl Control {
         *state = State { text, refused: None };
         tracing::info!(version, origin = origin.name(), "configuration applied");
         self.applied.emit(|| ConfigApplied { version, origin: origin.name() });
+        self.crud.tell(&before, &self.config.load());
     }
 
     fn refuse(&self, problems: &Diagnostics, origin: Origin) {

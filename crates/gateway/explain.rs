@@ -40,10 +40,16 @@ pub fn plugins() -> Result<(), Failure> {
 
 /// Lists the events.
 pub fn events() -> Result<(), Failure> {
-    for kind in sluice_events::kinds() {
+    for kind in sluice_events::kinds().filter(|kind| kind.narrows.is_none()) {
         print(format!("source = \"{}\"  event = \"{}\"\n    {}", kind.source, kind.name, kind.summary));
+        let parts = sluice_events::kinds().filter(|part| part.source == kind.source && part.narrows == Some(kind.name));
+        let parts: Vec<&str> = parts.map(|part| part.name).collect();
+        if !parts.is_empty() {
+            print(format!("    a part of it alone: {}", parts.join(", ")));
+        }
         print(format!("    fields: {}", kind.fields.join(", ")));
-        print(format!("    unique: {}\n", kind.unique.join(", ")));
+        let unique = if kind.unique.is_empty() { "all of them".to_owned() } else { kind.unique.join(", ") };
+        print(format!("    unique: {unique}\n"));
     }
     Ok(())
 }

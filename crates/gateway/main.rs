@@ -3,6 +3,7 @@
 mod cli;
 mod config_file;
 mod control;
+mod crud;
 mod explain;
 mod logging;
 mod prepared;

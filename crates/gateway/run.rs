@@ -65,14 +65,15 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     let listeners = Listeners::bind(&config, demo)?;
     let traffic: Arc<Traffic> = Arc::default();
     let engine = Engine::new(bus.clone(), sluice_hooks::Options::new(&config.server.state_dir));
-    let parts = Parts { bus, limiters: limiters.clone(), engine: engine.clone(), traffic: traffic.clone() };
+    let parts = Parts { bus: bus.clone(), limiters: limiters.clone(), engine: engine.clone(), traffic: traffic.clone() };
     let control = Control::new(file, text, prepared, parts);
     if let Err(error) = watch(file, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(2);
     let not_up = done.clone();
-    let wiring = Wiring { config: &config, control, engine, limiters, traffic, listeners, hangup: signals.hangup.clone(), done };
+    let wiring =
+        Wiring { config: &config, control, bus, engine, limiters, traffic, listeners, hangup: signals.hangup.clone(), done };
     let server = wiring.server();
     let running = std::thread::Builder::new().name("server".into());
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(signals) });

@@ -8,6 +8,7 @@ use pingora_core::server::Server;
 use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use sluice_config::Config;
+use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::{Limiters, PLUGINS};
 use sluice_proxy::{Front, Gateway, Traffic, service_conf};
@@ -22,6 +23,7 @@ use crate::stop::Drain;
 pub struct Wiring<'a> {
     pub config: &'a Config,
     pub control: Arc<Control>,
+    pub bus: Arc<Bus>,
     pub engine: Arc<Engine>,
     pub limiters: Arc<Limiters>,
     pub traffic: Arc<Traffic>,
@@ -35,11 +37,11 @@ pub struct Wiring<'a> {
 impl Wiring<'_> {
     /// The server, ready to run.
     pub fn server(self) -> Server {
-        let Self { config, control, engine, limiters, traffic, listeners, hangup, done } = self;
+        let Self { config, control, bus, engine, limiters, traffic, listeners, hangup, done } = self;
         let (drain, drained) = watch::channel(false);
         let mut server = Server::new_with_opt_and_conf(None, service_conf(config));
         server.bootstrap();
-        let gateway = Gateway::new(control.live().clone(), traffic.clone());
+        let gateway = Gateway::new(control.live().clone(), traffic.clone(), &bus);
         let mut endpoints = listeners::Listeners::new();
         config.server.listen.iter().for_each(|address| endpoints.add_tcp(&address.to_string()));
         server.add_service(Service::with_listeners("proxy".into(), endpoints, Front::new(&server.configuration, gateway)));

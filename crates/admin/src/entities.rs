@@ -23,6 +23,10 @@ pub(crate) trait Entity: Sized + Send + Sync + 'static {
     fn name(&self) -> Option<&str>;
     /// What a client sees of it.
     fn show(&self, config: &Config) -> Value;
+    /// What nobody sees of it; two versions may differ in that alone.
+    fn unshown(&self) -> Value {
+        Value::Null
+    }
 }
 
 /// An entity that may have plugins of its own.
@@ -161,5 +165,8 @@ impl Entity for EventHook {
     }
     fn show(&self, _: &Config) -> Value {
         sluice_hooks::entity_json(self)
+    }
+    fn unshown(&self) -> Value {
+        self.fingerprint()
     }
 }

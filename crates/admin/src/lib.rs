@@ -29,6 +29,7 @@ mod routes;
 mod server;
 mod sources;
 mod status;
+mod tables;
 mod toml_fit;
 mod unchanged;
 mod violations;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 pub use control::{Control, Edit, Refusal, Status};
 pub use routes::router;
 pub use server::serve;
+pub use tables::{Row, TABLES, Table};
 
 /// What the Admin API is told at the start.
 #[derive(Clone, Default)]

@@ -57,6 +57,10 @@ impl Entity for PluginEntry {
             "updated_at": self.stamps.updated_at,
         })
     }
+
+    fn unshown(&self) -> Value {
+        self.block.to_json()
+    }
 }
 
 fn reference<E: Entity>(config: &Config, name: &str) -> Value {

@@ -87,7 +87,12 @@ impl Bus {
 
     /// The same where `source` raises them; the registry lists the type under it.
     pub fn emitter_of<E: EventType>(self: &Arc<Self>, source: &str) -> Emitter<E> {
-        let mut listed = kinds().enumerate().filter(|(_, kind)| kind.source == source && kind.name == E::NAME);
+        self.emitter_as(source, E::NAME)
+    }
+
+    /// The same where `source` raises them under this name.
+    pub fn emitter_as<E: EventType>(self: &Arc<Self>, source: &str, name: &str) -> Emitter<E> {
+        let mut listed = kinds().enumerate().filter(|(_, kind)| kind.source == source && kind.name == name && kind.is_of::<E>());
         let (index, kind) = listed.next().expect("every event type is listed by its source");
         Emitter { bus: self.clone(), kind, index, _type: PhantomData }
     }
@@ -155,11 +160,19 @@ impl<E> Clone for Emitter<E> {
     }
 }
 
+impl<E> Emitter<E> {
+    /// Whether some hook wants the event: for whoever has to look for what there is to tell.
+    #[inline]
+    pub fn is_wanted(&self) -> bool {
+        self.bus.wanted[self.index].load(Ordering::Relaxed)
+    }
+}
+
 impl<E: EventType> Emitter<E> {
     /// Raises the event that `make` makes, if some hook wants it. Never waits.
     #[inline]
     pub fn emit(&self, make: impl FnOnce() -> E) {
-        if self.bus.wanted[self.index].load(Ordering::Relaxed) {
+        if self.is_wanted() {
             self.bus.push(Event::new(self.kind, make()), self.index);
         }
     }

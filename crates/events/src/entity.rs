@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A service, a route or a consumer.
+/// A service, a route, a consumer, …
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     /// Its id as a number.
@@ -17,10 +17,20 @@ pub struct Entity {
 impl Entity {
     /// An entity of this id and these fields; null fields are left out, as Kong does.
     pub fn new(id: u128, mut json: Value) -> Self {
-        if let Some(fields) = json.as_object_mut() {
-            fields.retain(|_, value| !value.is_null());
-        }
+        leave_out_nulls(&mut json);
         Self { id, json }
+    }
+}
+
+/// Leaves out every field that is null, at any depth.
+fn leave_out_nulls(json: &mut Value) {
+    match json {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! An event: a typed value where it happens, its kind and its JSON where it is handled.
 
+use std::any::TypeId;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 pub trait EventType: Serialize + Send + Sync + 'static {
     /// Who raises it, if several do: the one that is meant where none is named.
     const SOURCE: &'static str;
-    /// What a hook writes as its `event`.
+    /// What a hook writes as its `event`; if there are several such names, the one that is meant where none is given.
     const NAME: &'static str;
     /// One sentence for `/event-hooks/sources` and `sluice events`.
     const SUMMARY: &'static str;
@@ -40,6 +41,11 @@ pub struct EventKind {
     pub unique: &'static [&'static str],
     /// The data of a sample.
     pub sample: fn() -> Value,
+    /// The event of the same source that tells of this and more, if there is one. Who asks for all of the source is told
+    /// by that one.
+    pub narrows: Option<&'static str>,
+    /// The type of the data.
+    data: TypeId,
 }
 
 impl EventKind {
@@ -57,7 +63,35 @@ impl EventKind {
             fields: E::FIELDS,
             unique: E::UNIQUE,
             sample: || to_value(&E::sample()),
+            narrows: None,
+            data: TypeId::of::<E>(),
         }
+    }
+
+    /// The kind under another name, with what is said of it there.
+    pub const fn named(
+        self,
+        name: &'static str,
+        summary: &'static str,
+        fields: &'static [&'static str],
+        sample: fn() -> Value,
+    ) -> Self {
+        Self { name, summary, fields, sample, ..self }
+    }
+
+    /// The kind as a part of what `event` tells of.
+    pub const fn narrowing(self, event: &'static str) -> Self {
+        Self { narrows: Some(event), ..self }
+    }
+
+    /// Whether its data is an `E`.
+    pub fn is_of<E: EventType>(&self) -> bool {
+        self.data == TypeId::of::<E>()
+    }
+
+    /// Whether the data of both is of one type.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.data == other.data
     }
 }
 
@@ -114,7 +148,7 @@ impl<T: Serialize + Send + Sync> Data for T {
     }
 }
 
-fn to_value(data: &impl Serialize) -> Value {
+pub(crate) fn to_value(data: &impl Serialize) -> Value {
     serde_json::to_value(data).expect("event data has string keys only")
 }
 

@@ -7,6 +7,7 @@ mod bus;
 mod entity;
 mod event;
 mod registry;
+mod samples;
 mod sources;
 mod spill;
 mod window;
@@ -17,9 +18,12 @@ pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
 pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
+pub use sources::crud::{Change, Operation};
 pub use sources::event_hooks::{
     DeliveryFailed as HookDeliveryFailed, Disabled as HookDisabled, Dropped as HookEventsDropped, OutboxDegraded,
 };
+pub use sources::key_auth::Unauthorized as KeyAuthUnauthorized;
 pub use sources::limits::TableFull as LimitTableFull;
+pub use sources::proxy::UpstreamError;
 pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};
 pub use window::Window;

@@ -1,7 +1,9 @@
 //! The registry of sources: one line an entry.
 
 use crate::event::EventKind;
-use crate::sources::{concurrency_limiting, config, event_hooks, limits, rate_limiting, rate_limiting_advanced};
+use crate::sources::{
+    concurrency_limiting, config, crud, dao_crud, event_hooks, key_auth, limits, proxy, rate_limiting, rate_limiting_advanced,
+};
 
 /// Somebody who raises events: a plugin, the configuration, …
 pub struct Source {
@@ -17,6 +19,10 @@ pub static SOURCES: &[Source] = &[
     rate_limiting::SOURCE,
     concurrency_limiting::SOURCE,
     limits::SOURCE,
+    key_auth::SOURCE,
+    proxy::SOURCE,
+    crud::SOURCE,
+    dao_crud::SOURCE,
     config::SOURCE,
     event_hooks::SOURCE,
 ];
@@ -57,6 +63,14 @@ mod tests {
             let fields: Vec<&str> = sample.as_object().expect("data is an object").keys().map(String::as_str).collect();
             assert_eq!(fields, kind.fields, "{}/{}", kind.source, kind.name);
             assert!(kind.unique.iter().all(|unique| kind.fields.contains(unique)));
+        }
+    }
+
+    #[test]
+    fn what_is_narrower_has_something_wider_in_its_source() {
+        for kind in kinds() {
+            let wider = kind.narrows.map(|name| kind_of(kind.source, name).expect("it is listed"));
+            assert!(wider.is_none_or(|wider| wider.narrows.is_none() && wider.is_like(kind)), "{}/{}", kind.source, kind.name);
         }
     }
 }

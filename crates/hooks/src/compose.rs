@@ -23,7 +23,7 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// A writer for a hook that sees these kinds of events.
     pub fn new(hook: &'a EventHook, kinds: &[&'static EventKind]) -> Self {
-        Self { hook, shapes: kinds.iter().map(|kind| Shape::of(kind)).collect(), problems: Vec::new() }
+        Self { hook, shapes: Shape::all_of(kinds), problems: Vec::new() }
     }
 
     /// The content. Use it only if there are no problems.
@@ -187,8 +187,14 @@ impl<'a> Writer<'a> {
         };
         let several = self.shapes.len() > 1;
         let sources = self.shapes.iter().any(|shape| shape.kind.source != self.shapes[0].kind.source);
+        let mut refused: Vec<&EventKind> = Vec::new();
         for shape in &self.shapes {
+            // What is wrong with one name of an event is wrong with its others.
+            if refused.iter().any(|kind| kind.is_like(shape.kind)) {
+                continue;
+            }
             if let Err(mut refusal) = template.try_on(shape) {
+                refused.push(shape.kind);
                 if several {
                     let of = if sources { format!(" of \"{}\"", shape.kind.source) } else { String::new() };
                     refusal.message = format!("{} (for the event \"{}\"{of})", refusal.message, shape.kind.name);

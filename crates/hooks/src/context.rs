@@ -25,6 +25,18 @@ impl Shape {
         Self { kind, sample }
     }
 
+    /// The shapes of all events that one template sees. Kinds of one type are one event that has several names: what one
+    /// of them has is there for all, and empty where it is absent.
+    pub fn all_of(kinds: &[&'static EventKind]) -> Vec<Self> {
+        let mut all: Vec<Self> = kinds.iter().map(|kind| Self::of(kind)).collect();
+        for shape in &mut all {
+            for other in kinds.iter().filter(|other| other.is_like(shape.kind)) {
+                complete(&mut shape.sample, &Self::of(other).sample);
+            }
+        }
+        all
+    }
+
     /// What templates see of this delivery.
     pub fn fields(&self, delivery: &Delivery) -> Map<String, Value> {
         let mut fields = delivery.data.clone();

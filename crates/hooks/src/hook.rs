@@ -115,15 +115,17 @@ fn wanted_kinds(entry: &EventHook) -> (Vec<&'static EventKind>, Vec<Problem>) {
     (kinds, problems)
 }
 
-/// The kinds of this name: one, or all of its source.
-fn kinds_of(path: &KeyPath, name: &EventName) -> Result<&'static [EventKind], Problem> {
+/// The kinds of this name: one, or all of its source but those that tell a part of what another one of them tells.
+fn kinds_of(path: &KeyPath, name: &EventName) -> Result<Vec<&'static EventKind>, Problem> {
     let Some(source) = sluice_events::source(&name.source) else {
         let problem = Problem::at(path.key("source"), format!("there is no source \"{}\"", name.source));
         return Err(problem.help(one_of(&name.source, SOURCES.iter().map(|source| source.name))));
     };
-    let Some(event) = &name.event else { return Ok(source.events) };
+    let Some(event) = &name.event else {
+        return Ok(source.events.iter().filter(|kind| kind.narrows.is_none()).collect());
+    };
     let found = source.events.iter().find(|kind| kind.name == event);
-    found.map(std::slice::from_ref).ok_or_else(|| {
+    found.map(|kind| vec![kind]).ok_or_else(|| {
         let problem = Problem::at(path.key("event"), format!("the source \"{}\" has no event \"{event}\"", source.name));
         problem.help(one_of(event, source.events.iter().map(|kind| kind.name)))
     })

@@ -1,10 +1,27 @@
-//! Checks the credentials of consumers, whether or not a plugin that knows them is in use.
+//! The credentials of consumers, whether or not a plugin that knows them is in use.
 
 use std::collections::HashMap;
 
-use sluice_config::{Config, KeyPath, Problem, one_of};
+use sluice_config::{Block, Config, Consumer, KeyPath, Problem, entity_id, one_of};
+use uuid::Uuid;
 
 use crate::registry::PLUGINS;
+
+/// The credentials of one of Kong's tables: each with its id and its consumer.
+pub fn credentials<'a>(config: &'a Config, table: &'static str) -> impl Iterator<Item = (Uuid, &'a Consumer, &'a Block)> {
+    let of_table = move |plugin: &str| {
+        PLUGINS.iter().any(|kind| kind.name == plugin && kind.credential.is_some_and(|kind| kind.table == table))
+    };
+    config.consumers.iter().flat_map(move |consumer| {
+        let own = consumer.credentials.iter().filter(move |entry| of_table(&entry.plugin));
+        own.map(move |entry| (credential_id(table, &entry.block), consumer, &entry.block))
+    })
+}
+
+/// The id of a credential: it follows from where it stands.
+pub(crate) fn credential_id(table: &str, block: &Block) -> Uuid {
+    entity_id(table, &block.path().to_string())
+}
 
 /// Everything that is wrong with the credentials of all consumers.
 pub fn check_credentials(config: &Config) -> Vec<Problem> {

@@ -11,12 +11,17 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sluice_config::{Block, Problem, entity_id, options_schema};
+use sluice_config::{Block, Problem, options_schema};
+use sluice_events::{Emitter, KeyAuthUnauthorized};
 
 use crate::client::Consumer;
+use crate::credentials::credential_id;
 use crate::cx::{Cx, Memory, UpstreamRequest};
 use crate::plugin::{BuildCx, Configured, CredentialKind, Flow, Phases, Plugin};
 use crate::reply::Reply;
+
+/// Kong's name of the table of keys.
+pub const KEYAUTH_CREDENTIALS: &str = "keyauth_credentials";
 
 /// The plugin.
 pub struct KeyAuth {
@@ -27,6 +32,7 @@ pub struct KeyAuth {
     run_on_preflight: bool,
     challenge: HeaderValue,
     keys: HashMap<String, (Arc<Consumer>, Arc<str>)>,
+    unauthorized: Emitter<KeyAuthUnauthorized>,
 }
 
 struct KeyName {
@@ -80,7 +86,7 @@ impl Configured for KeyAuth {
     const PHASES: Phases = Phases { request: true, upstream_request: true };
     const CONSUMER_SCOPE: bool = false;
     const CREDENTIAL: Option<CredentialKind> =
-        Some(CredentialKind { schema: options_schema::<Credential>, check: check_credential });
+        Some(CredentialKind { table: KEYAUTH_CREDENTIALS, schema: options_schema::<Credential>, check: check_credential });
     const LATER: &'static [&'static str] = &["anonymous", "key_in_body", "identity_realms"];
     type Options = Options;
 
@@ -110,6 +116,7 @@ impl Configured for KeyAuth {
                 run_on_preflight: options.run_on_preflight,
                 challenge,
                 keys: keys(cx),
+                unauthorized: cx.bus.emitter(),
             }),
             Ok(_) => Err(problems),
             Err(more) => Err(problems.into_iter().chain(more).collect()),
@@ -123,7 +130,7 @@ fn keys(cx: &BuildCx<'_>) -> HashMap<String, (Arc<Consumer>, Arc<str>)> {
     credentials
         .filter_map(|(block, consumer)| {
             let credential = block.read::<Credential>().ok()?;
-            let id = entity_id("keyauth_credentials", &block.path().to_string()).to_string();
+            let id = credential_id(KEYAUTH_CREDENTIALS, block).to_string();
             Some((credential.key, (consumer.clone(), id.into())))
         })
         .collect()
@@ -151,6 +158,7 @@ impl Plugin for KeyAuth {
                 Flow::Continue
             }
             Err(message) => {
+                self.unauthorized.emit(|| unauthorized(cx, message));
                 let mut reply = Reply::error(StatusCode::UNAUTHORIZED, message);
                 reply.headers.push((Bytes::from_static(b"WWW-Authenticate"), self.challenge.clone()));
                 Flow::Respond(reply)
@@ -179,6 +187,17 @@ impl Plugin for KeyAuth {
                 request.remove_query(&name.argument);
             }
         }
+    }
+}
+
+/// What is told of a refusal; not the key, which may be somebody's with a slip in it.
+fn unauthorized(cx: &Cx<'_>, reason: &'static str) -> KeyAuthUnauthorized {
+    KeyAuthUnauthorized {
+        consumer: cx.memory.consumer.as_ref().map(|consumer| consumer.entity.clone()),
+        ip: cx.client_ip,
+        service: cx.service.cloned(),
+        route: Some(cx.route.clone()),
+        reason,
     }
 }
 
@@ -253,6 +272,26 @@ mod tests {
         check("", ("/", &[("apikey", "ann")]), Err("Unauthorized"));
         check("", ("/", &[("apikey", "")]), Err("Unauthorized"));
         check("", ("/?apikey=joe&apikey=joe", &[]), Err("Duplicate API key found"));
+    }
+
+    #[test]
+    fn a_refusal_is_an_event_without_the_key() {
+        let mut bench = Bench::new(&format!("{JOE}[plugins.key-auth]\n"));
+        let mut check = |headers: &[(&str, &str)], reasons: &[&str]| {
+            bench.memory = crate::Memory::default();
+            bench.ask("/", headers, "192.0.2.1");
+            let events = bench.events();
+            assert!(events.iter().all(|(kind, _)| kind == "key-auth/unauthorized"), "{events:?}");
+            assert_eq!(events.iter().map(|(_, data)| data["reason"].as_str().unwrap_or_default()).collect::<Vec<_>>(), reasons);
+            for (_, data) in events {
+                assert_eq!((&data["consumer"], &data["ip"]), (&serde_json::json!({}), &"192.0.2.1".into()));
+                assert!(!data.to_string().contains("ann-key"), "{data}");
+            }
+        };
+        check(&[("apikey", "joe")], &[]);
+        check(&[], &["No API key found in request"]);
+        check(&[("apikey", "ann-key")], &["Unauthorized"]);
+        check(&[("apikey", "joe"), ("apikey", "ann-key")], &["Duplicate API key found"]);
     }
 
     #[test]

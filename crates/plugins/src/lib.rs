@@ -23,8 +23,9 @@ mod testing;
 
 pub use build::{Built, build};
 pub use client::{Consumer, Consumers};
-pub use credentials::check_credentials;
+pub use credentials::{check_credentials, credentials};
 pub use cx::{Cx, Memory, UpstreamRequest};
+pub use key_auth::KEYAUTH_CREDENTIALS;
 pub use limiters::Limiters;
 pub use limiting::{Client, Limit, Shown, ShownWindow, Usage};
 pub use number::number;

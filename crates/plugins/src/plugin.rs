@@ -74,6 +74,8 @@ pub trait Configured: Plugin + Sized + 'static {
 /// A credential's type.
 #[derive(Clone, Copy)]
 pub struct CredentialKind {
+    /// Kong's name of the table that holds them.
+    pub table: &'static str,
     /// The JSON Schema of one.
     pub schema: fn() -> Value,
     /// What is wrong with one, or the text by which it must be unique.

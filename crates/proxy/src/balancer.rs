@@ -59,6 +59,17 @@ impl Target {
         }
     }
 
+    /// The address as people read it: the one that a name had last, or the name if it had none.
+    pub fn shown(&self) -> String {
+        match &self.name {
+            None => self.template._address.to_string(),
+            Some(name) => match name.resolved.load().as_deref() {
+                Some((_, address)) => address.to_string(),
+                None => format!("{}:{}", name.host, name.port),
+            },
+        }
+    }
+
     /// The peer to connect to. Only a name that was not looked up lately waits, and only its own requests.
     pub async fn peer(&self) -> std::io::Result<Box<HttpPeer>> {
         let mut peer = Box::new(self.template.clone());

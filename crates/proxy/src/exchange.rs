@@ -47,7 +47,7 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
             }
             Some(head) => break head,
             None if answer.len() > MAX_HEAD => return Err(invalid("its head is longer than 64 KiB")),
-            None if upstream.fill(&mut answer, visit.connection).await? == 0 => return Err(invalid("its head has no end")),
+            None if upstream.fill(&mut answer, visit.connection).await? == 0 => return Err(closed("in the middle of its head")),
             None => {}
         }
     };
@@ -78,7 +78,7 @@ async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &
             Err(error) => Err(error),
         };
         match said {
-            Ok(0) if !kept => return Err(Error::explain(ErrorType::ConnectionClosed, "before its answer").into_up()),
+            Ok(0) if !kept => return Err(closed("before its answer")),
             Ok(n) if n > 0 => return Ok(upstream),
             Err(error) if !kept || !is_stale(&error) => return Err(error),
             Ok(_) | Err(_) => may_be_kept = false,
@@ -112,7 +112,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
         out.clear();
         answer.reserve(body.room());
         if upstream.fill(&mut answer, visit.connection).await? == 0 {
-            body.closed().map_err(|why| Error::explain(ErrorType::ConnectionClosed, why).into_up())?;
+            body.closed().map_err(closed)?;
         }
         if body.ended() {
             break;
@@ -124,6 +124,10 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
         upstream.keep();
     }
     visit.answer(ctx, head.status, &out).await
+}
+
+fn closed(when: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, when).into_up()
 }
 
 fn invalid(why: &'static str) -> Box<Error> {

@@ -28,6 +28,7 @@ use crate::failure::reply_to;
 use crate::plain::{self, Found};
 use crate::reply;
 use crate::service::{Gateway, KEEPALIVE_SECONDS};
+use crate::told::tell;
 use crate::visit::{Visit, is_begun};
 
 /// How long a connection may be idle, and how long a head may take from its first byte to its last.
@@ -84,10 +85,19 @@ impl Front {
         };
         if let Err(error) = answered {
             visit.keep = false;
-            apologise(&visit, &mut ctx, &error).await;
+            self.apologise(&visit, &mut ctx, &error).await;
             ctx.log(&error, ctx.answered);
         }
         Served::Answered(visit.stays())
+    }
+
+    /// Says what went wrong, unless something was said already or nobody is left to hear it.
+    async fn apologise(&self, visit: &Visit<'_>, ctx: &mut Ctx, error: &Error) {
+        let Some(reply) = reply_to(error).filter(|_| ctx.answered == 0) else { return };
+        tell(&self.gateway.upstream_error, error, reply.status.as_u16(), ctx);
+        if let Err(error) = reply::write(visit, ctx, reply).await {
+            tracing::debug!(%error, "the client is gone");
+        }
     }
 
     /// Hands over what is not plain, for one request. The connection comes back if it can have another one.
@@ -209,12 +219,4 @@ async fn hang_up(connection: &mut Connection) {
         Poll::Ready(())
     })
     .await;
-}
-
-/// Says what went wrong, unless something was said already or nobody is left to hear it.
-async fn apologise(visit: &Visit<'_>, ctx: &mut Ctx, error: &Error) {
-    let Some(reply) = reply_to(error).filter(|_| ctx.answered == 0) else { return };
-    if let Err(error) = reply::write(visit, ctx, reply).await {
-        tracing::debug!(%error, "the client is gone");
-    }
 }

@@ -24,6 +24,7 @@ mod router;
 mod service;
 mod snapshot;
 mod target;
+mod told;
 mod traffic;
 mod visit;
 

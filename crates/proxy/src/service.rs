@@ -14,6 +14,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use sluice_config::Config;
+use sluice_events::{Bus, Emitter, UpstreamError};
 use sluice_plugins::{Memory, Reply, number};
 
 use crate::answer;
@@ -25,6 +26,7 @@ use crate::framing;
 use crate::reply;
 use crate::request_id::RequestId;
 use crate::snapshot::Live;
+use crate::told::tell;
 use crate::traffic::Traffic;
 use crate::visit::Visit;
 
@@ -38,12 +40,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Gateway {
     live: Arc<Live>,
     traffic: Arc<Traffic>,
+    pub(crate) upstream_error: Emitter<UpstreamError>,
 }
 
 impl Gateway {
     /// A proxy of this snapshot and its successors.
-    pub fn new(live: Arc<Live>, traffic: Arc<Traffic>) -> Self {
-        Self { live, traffic }
+    pub fn new(live: Arc<Live>, traffic: Arc<Traffic>, bus: &Arc<Bus>) -> Self {
+        Self { live, traffic, upstream_error: bus.emitter() }
     }
 
     /// Answers a request that Pingora read.
@@ -151,6 +154,7 @@ impl ProxyHttp for Gateway {
         let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         let error_code = reply.status.as_u16();
         if ctx.answered == 0 && session.response_written().is_none() {
+            tell(&self.upstream_error, error, error_code, ctx);
             session.set_keepalive(None);
             if let Err(error) = Self::reply(session, ctx, reply).await {
                 tracing::debug!(%error, "the client is gone");

@@ -4,11 +4,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::entity::Entity;
 use crate::event::{EventKind, EventType};
 use crate::registry::Source;
+use crate::samples;
 
 /// The source.
 pub const SOURCE: Source = Source { name: NAME, events: EVENTS };
@@ -84,7 +84,7 @@ impl EventType for DeliveryFailed {
 
     fn sample() -> Self {
         Self {
-            hook: hook(),
+            hook: samples::named_hook(),
             delivery: "msg_00000000000000000000000000000001".into(),
             failed_source: "rate-limiting-advanced",
             failed_event: "rate-limit-exceeded",
@@ -108,7 +108,7 @@ impl EventType for Disabled {
     const UNIQUE: &'static [&'static str] = &["hook"];
 
     fn sample() -> Self {
-        Self { hook: hook(), reason: "the receiver answered 410".into(), since: 1_700_000_000_000 }
+        Self { hook: samples::named_hook(), reason: "the receiver answered 410".into(), since: 1_700_000_000_000 }
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
@@ -124,7 +124,7 @@ impl EventType for Dropped {
     const UNIQUE: &'static [&'static str] = &["hook"];
 
     fn sample() -> Self {
-        Self { hook: hook(), dropped: 250, total: 1250, reason: "the queue is full".into() }
+        Self { hook: samples::named_hook(), dropped: 250, total: 1250, reason: "the queue is full".into() }
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
@@ -146,9 +146,4 @@ impl EventType for OutboxDegraded {
     fn identify(&self, hasher: &mut impl Hasher) {
         self.reason.hash(hasher);
     }
-}
-
-fn hook() -> Arc<Entity> {
-    let json = json!({ "id": "00000000-0000-5000-8000-000000000004", "name": "slack", "handler": "webhook-custom" });
-    Arc::new(Entity::new(4, json))
 }

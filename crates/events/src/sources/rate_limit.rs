@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::entity::{Entity, or_empty};
 use crate::event::{EventKind, EventType};
+use crate::samples;
 use crate::window::Window;
 
 /// What the plugin of this name raises.
@@ -71,33 +71,11 @@ impl EventType for RateLimitExceeded {
     const UNIQUE: &'static [&'static str] = &["consumer", "ip", "service"];
 
     fn sample() -> Self {
-        let entity = |id, json| Some(Arc::new(Entity::new(id, json)));
         Self {
-            consumer: entity(
-                1,
-                json!({
-                    "id": "00000000-0000-5000-8000-000000000001", "username": "Joe", "username_lower": "joe", "custom_id": "joe-1",
-                    "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
-                }),
-            ),
+            consumer: Some(samples::consumer()),
             ip: IpAddr::from([192, 0, 2, 1]),
-            service: entity(
-                2,
-                json!({
-                    "id": "00000000-0000-5000-8000-000000000002", "name": "demo", "protocol": "http", "host": "127.0.0.1",
-                    "port": 8080, "path": "/anything", "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
-                    "read_timeout": 60_000, "enabled": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
-                }),
-            ),
-            route: entity(
-                3,
-                json!({
-                    "id": "00000000-0000-5000-8000-000000000003", "name": "demo",
-                    "service": { "id": "00000000-0000-5000-8000-000000000002" }, "protocols": ["http", "https"],
-                    "hosts": ["example.com"], "paths": ["/demo"], "methods": ["GET"], "strip_path": true, "preserve_host": false,
-                    "path_handling": "v0", "regex_priority": 0, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
-                }),
-            ),
+            service: Some(samples::service()),
+            route: Some(samples::route()),
             rate: 4,
             limit: 3,
             window: Window(60),
@@ -146,6 +124,7 @@ impl EventType for RateLimitRecovered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn shadow_is_shown_only_where_it_is_so() {

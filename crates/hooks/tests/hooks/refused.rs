@@ -235,6 +235,33 @@ fn several_events_are_named_and_every_template_is_tried_on_each() {
 }
 
 #[test]
+fn a_template_for_all_of_crud_may_name_what_any_of_its_tables_has() {
+    let custom = |events: &str, body: &str| {
+        format!(
+            "[event_hooks.h]\n{events}\nhandler = \"webhook-custom\"\nconfig = {{ url = \"http://x/\", method = \"POST\", body = \"{body}\" }}"
+        )
+    };
+    let kongs = "Admin account {{ entity.username }} {{ operation }}d";
+    let some = "events = [{ source = \"crud\", event = \"services\" }, { source = \"crud\", event = \"consumers:create\" }]";
+    check(&custom("source = \"crud\"\nevent = \"consumers\"", kongs), &[]);
+    check(&custom("source = \"crud\"", kongs), &[]);
+    check(
+        &custom("source = \"crud\"", "{% if schema == 'routes' %}{{ entity.paths }}{% else %}{{ entity.name }}{% endif %}"),
+        &[],
+    );
+    check(&custom("source = \"dao:crud\"", "{{ entity.username }}{{ entity.host }}{{ old_entity.name }}"), &[]);
+    check(&custom(some, "{{ entity.username }}{{ entity.host }}{{ old_entity.host }}"), &[]);
+    let body = "event_hooks.h.config.body";
+    check(&custom("source = \"crud\"\nevent = \"services\"", kongs), &[(body, "unknown field: entity.username", "host")]);
+    check(&custom(some, "{{ entity.paths }}"), &[(body, "entity.paths (for the event \"services\")", "path")]);
+    check(
+        &custom("source = \"crud\"", "{{ entity.usrname }}"),
+        &[(body, "entity.usrname (for the event \"services\")", "did you mean \"username\"?")],
+    );
+    check(&custom("source = \"crud\"\nevent = \"services:create\"", "{{ old_entity.name }}"), &[(body, "old_entity", "entity")]);
+}
+
+#[test]
 fn the_entity_is_kongs_with_defaults_and_without_secrets() {
     let text = custom("secret = \"hush-hush\"\nheaders.authorization = \"Bearer hush-hush\"\npayload.text = \"{{ limit }}\"")
         .replace("[event_hooks.h.config]", "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n[event_hooks.h.config]");

@@ -1,0 +1,169 @@
+//! Entities by the tables that Kong has for them, for whoever tells of what became of them.
+
+use serde_json::{Map, Value, json};
+use sluice_config::{Config, Consumer, EventHook, PluginEntry, Route, Service};
+use sluice_plugins::{KEYAUTH_CREDENTIALS, credentials};
+use uuid::Uuid;
+
+use crate::entities::Entity;
+use crate::mask;
+
+/// Every table.
+pub static TABLES: &[Table] = &[
+    Table::of::<Service>("services"),
+    Table::of::<Route>("routes"),
+    Table::of::<Consumer>("consumers"),
+    Table::of::<PluginEntry>("plugins"),
+    Table::of::<EventHook>("event_hooks"),
+    Table { name: KEYAUTH_CREDENTIALS, rows: keyauth_credentials },
+];
+
+/// All entities of a kind.
+pub struct Table {
+    /// Kong's name of it.
+    pub name: &'static str,
+    rows: fn(&Config) -> Vec<Row>,
+}
+
+/// An entity.
+pub struct Row {
+    /// Its id.
+    pub id: Uuid,
+    /// It as the Admin API shows it.
+    pub shown: Value,
+    /// What is not shown of it.
+    unshown: Value,
+}
+
+impl Table {
+    const fn of<E: Entity>(name: &'static str) -> Self {
+        let rows = |config: &Config| {
+            let row = |entity: &E| Row { id: entity.id(), shown: entity.show(config), unshown: entity.unshown() };
+            E::all(config).iter().map(row).collect()
+        };
+        Self { name, rows }
+    }
+
+    /// Its entities, in the order of the file.
+    pub fn rows(&self, config: &Config) -> Vec<Row> {
+        (self.rows)(config)
+    }
+}
+
+impl Row {
+    /// Whether both say the same, whenever that was.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        fn fields(row: &Row) -> impl Iterator<Item = (&String, &Value)> {
+            row.shown.as_object().into_iter().flat_map(Map::iter).filter(|(name, _)| *name != "updated_at")
+        }
+        self.unshown == other.unshown && fields(self).eq(fields(other))
+    }
+}
+
+fn keyauth_credentials(config: &Config) -> Vec<Row> {
+    let rows = credentials(config, KEYAUTH_CREDENTIALS).map(|(id, consumer, block)| {
+        let unshown = block.to_json();
+        let mut shown = json!({ "id": id });
+        if let (Some(fields), Value::Object(written)) = (shown.as_object_mut(), unshown.clone()) {
+            fields.extend(written);
+        }
+        shown["consumer"] = json!({ "id": consumer.id });
+        mask::hide(&mut shown);
+        Row { id, shown, unshown }
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_config::{Environment, Source, read};
+
+    struct NoEnvironment;
+    impl Environment for NoEnvironment {
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn file(&self, _: &std::path::Path) -> std::io::Result<String> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    const TEXT: &str = r#"
+[services.demo]
+url = "http://127.0.0.1:8080/anything"
+tags = ["a"]
+[routes.demo]
+service = "demo"
+hosts = ["example.com"]
+paths = ["/demo"]
+methods = ["GET"]
+tags = ["a"]
+[consumers.Joe]
+custom_id = "joe-1"
+tags = ["a"]
+key-auth = [{ key = "joe-key" }]
+[services.demo.plugins.rate-limiting-advanced]
+limit = [3]
+window_size = [60]
+[event_hooks.slack]
+source = "config"
+handler = "webhook"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+tags = ["a"]
+config = { url = "http://x/", secret = "hush-hush", headers = { authorization = "hush-hush" } }
+"#;
+
+    fn config(text: &str) -> Config {
+        let draft = read(Source::new("t", text), &NoEnvironment);
+        assert_eq!(draft.problems, []);
+        draft.config
+    }
+
+    fn rows(config: &Config) -> impl Iterator<Item = (&'static str, Row)> {
+        TABLES.iter().flat_map(|table| table.rows(config).into_iter().map(|row| (table.name, row)))
+    }
+
+    #[test]
+    fn whoever_names_a_field_in_a_template_is_shown_it_and_the_other_way_round() {
+        let without_nulls = |value: &Value| {
+            let fields = value.as_object().expect("an entity has fields").iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        };
+        let config = config(TEXT);
+        let mut seen = 0;
+        for (table, row) in rows(&config) {
+            let sample = (sluice_events::kind_of("crud", table).expect("every table has its event").sample)();
+            let known = without_nulls(&sample["entity"]);
+            let unknown: Vec<_> = without_nulls(&row.shown).into_iter().filter(|name| !known.contains(name)).collect();
+            assert_eq!(unknown, Vec::<String>::new(), "{table}");
+            let absent = known.iter().find(|name| row.shown.get(name.as_str()).is_none());
+            assert_eq!(absent, None, "{table}");
+            seen += 1;
+        }
+        assert_eq!(seen, TABLES.len());
+    }
+
+    #[test]
+    fn secrets_are_not_shown_and_a_change_of_one_is_a_change() {
+        let old = config(TEXT);
+        assert!(rows(&old).all(|(_, row)| !row.shown.to_string().contains("joe-key") && !row.shown.to_string().contains("hush")));
+        let check = |from: &str, to: &str, changed: &[&str]| {
+            let new = config(&TEXT.replacen(from, to, 1));
+            let pairs = rows(&old).zip(rows(&new)).filter(|((_, old), (_, new))| !old.says_the_same_as(new));
+            assert_eq!(pairs.map(|((table, _), _)| table).collect::<Vec<_>>(), changed, "{from} -> {to}");
+        };
+        check("joe-key", "joe-key", &[]);
+        check("joe-key", "another", &["keyauth_credentials"]);
+        check("secret = \"hush-hush\"", "secret = \"hush\"", &["event_hooks"]);
+        check("limit = [3]", "limit = [4]", &["plugins"]);
+        check("custom_id = \"joe-1\"", "custom_id = \"joe-2\"", &["consumers"]);
+    }
+
+    #[test]
+    fn a_time_of_change_alone_is_no_change() {
+        let (old, mut new) = (config(TEXT), config(TEXT));
+        new.services[0].stamps.updated_at += 1;
+        assert!(rows(&old).zip(rows(&new)).all(|((_, old), (_, new))| old.says_the_same_as(&new)));
+    }
+}

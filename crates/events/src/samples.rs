@@ -1,0 +1,99 @@
+//! Entities as samples show them. What these have is what a template may name of an entity of their table.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::entity::Entity;
+
+/// Somebody who calls.
+pub(crate) fn consumer() -> Arc<Entity> {
+    entity(
+        1,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000001", "username": "Joe", "username_lower": "joe", "custom_id": "joe-1",
+            "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// What is called.
+pub(crate) fn service() -> Arc<Entity> {
+    entity(
+        2,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000002", "name": "demo", "protocol": "http", "host": "127.0.0.1",
+            "port": 8080, "path": "/anything", "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
+            "read_timeout": 60_000, "enabled": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// By which way.
+pub(crate) fn route() -> Arc<Entity> {
+    entity(
+        3,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000003", "name": "demo",
+            "service": { "id": "00000000-0000-5000-8000-000000000002" }, "protocols": ["http", "https"],
+            "hosts": ["example.com"], "paths": ["/demo"], "methods": ["GET"], "strip_path": true, "preserve_host": false,
+            "path_handling": "v0", "regex_priority": 0, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// What is done to a request. It names everything that one may belong to.
+pub(crate) fn plugin() -> Arc<Entity> {
+    entity(
+        5,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000005", "name": "rate-limiting-advanced",
+            "service": { "id": "00000000-0000-5000-8000-000000000002" }, "route": { "id": "00000000-0000-5000-8000-000000000003" },
+            "consumer": { "id": "00000000-0000-5000-8000-000000000001" }, "enabled": true,
+            "config": { "limit": [3], "window_size": [60], "identifier": "consumer" }, "protocols": ["http", "https"],
+            "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// What is done when something happens. It has the options of every handler.
+pub(crate) fn event_hook() -> Arc<Entity> {
+    entity(
+        4,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000004", "name": "slack", "source": "rate-limiting-advanced",
+            "event": "rate-limit-exceeded", "events": [{ "source": "rate-limiting-advanced", "event": "rate-limit-exceeded" }],
+            "filter": { "consumer.username": "Joe" }, "handler": "webhook-custom", "on_change": false, "snooze": 60,
+            "digest": 60_000, "rate": 5, "format": "kong",
+            "config": {
+                "url": "https://example.com/hook", "method": "POST", "headers": { "content-type": "application/json" },
+                "headers_format": false, "payload": { "text": "{{ consumer.username }}" }, "payload_format": true,
+                "body": "{{ consumer.username }}", "body_format": true, "secret": "***", "ssl_verify": true,
+                "functions": ["return function(data) return true end"]
+            },
+            "enabled": true, "timeout": 10_000, "retry": { "schedule": [5_000, 300_000] }, "concurrency": 10,
+            "secrets": ["***"], "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// A hook as events tell of it that are about the hook.
+pub(crate) fn named_hook() -> Arc<Entity> {
+    let json = json!({ "id": "00000000-0000-5000-8000-000000000004", "name": "slack", "handler": "webhook-custom" });
+    entity(4, json)
+}
+
+/// A consumer's key.
+pub(crate) fn keyauth_credential() -> Arc<Entity> {
+    entity(
+        6,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000006", "key": "***",
+            "consumer": { "id": "00000000-0000-5000-8000-000000000001" }
+        }),
+    )
+}
+
+fn entity(id: u128, json: Value) -> Arc<Entity> {
+    Arc::new(Entity::new(id, json))
+}
