@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::delivery::try_once;
 use crate::engine::Engine;
-use crate::handler::{Answer, Cx, Delivery, Failure};
+use crate::answer::{Answer, Said};
+use crate::handler::{Cx, Delivery, Failure};
 use crate::hook::Hook;
 use crate::job::{seq_of, unix_ms};
 use crate::lane::Replayed;
@@ -141,7 +142,7 @@ impl Engine {
         let clients = self.clients.clone();
         let name = hook.kind.name;
         let pinged = self.run_here(async move {
-            let answer = std::sync::Mutex::default();
+            let answer = Said::default();
             let cx = Cx { clients: &clients, deadline: Instant::now() + hook.policy.timeout, answer: &answer };
             hook.handler.ping(body, &cx).await
         });

@@ -3,13 +3,14 @@
 //! Each hook has its own, so a receiver that is down, slow or endless delays nobody else's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::answer::Said;
 use crate::clients::Clients;
 use crate::handler::{Cx, Delivery, Failure};
 use crate::hook::Hook;
@@ -56,7 +57,7 @@ async fn attempt(job: Arc<Job>, hook: Arc<Hook>, clients: Arc<Clients>) -> Outco
 
 /// One try, with what is to be recorded of it.
 pub(crate) async fn try_once(delivery: &Delivery, hook: &Hook, clients: &Clients) -> Outcome {
-    let (at, start, answer) = (unix_ms(), Instant::now(), Mutex::default());
+    let (at, start, answer) = (unix_ms(), Instant::now(), Said::default());
     let cx = Cx { clients, deadline: start + hook.policy.timeout, answer: &answer };
     // Handlers end by their deadline; this is for one that does not.
     let result = match timeout_at(cx.deadline + GRACE, hook.handler.handle(delivery, &cx)).await {
@@ -65,8 +66,7 @@ pub(crate) async fn try_once(delivery: &Delivery, hook: &Hook, clients: &Clients
     };
     let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let error = result.as_ref().err().map(ToString::to_string);
-    let answer = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Outcome { result, record: Try { at, took, error, answer } }
+    Outcome { result, record: Try { at, took, error, answer: answer.take() } }
 }
 
 /// A handler that panics has failed for good: it would panic again.

@@ -9,11 +9,10 @@ use reqwest::{Client, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::handler::{Cx, Delivery, Failure};
+use crate::answer::{self, Answer};
+use crate::handler::{Cx, Failure};
 use crate::signing::Signer;
 
-/// How much of an answer's body is read; the status has decided before it.
-const BODY_LIMIT: usize = 16 * 1024;
 /// A connection that breaks sooner than this was closed by the receiver while it was idle.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -28,10 +27,10 @@ pub(crate) struct Request {
     pub verify: bool,
 }
 
-/// Sends the request. Only 2xx is success, and its head is enough: a body that never ends is cut, not tried again.
-pub(crate) async fn send(mut request: Request, delivery: &Delivery, signer: &Signer, cx: &Cx<'_>) -> Result<(), Failure> {
+/// Sends the request under this id. Only 2xx is success, and its head is enough: a body that never ends is cut, not tried again.
+pub(crate) async fn send(mut request: Request, id: &str, signer: &Signer, cx: &Cx<'_>) -> Result<(), Failure> {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    signer.sign(&mut request.headers, &delivery.id, timestamp, &request.body);
+    signer.sign(&mut request.headers, id, timestamp, &request.body);
     let client = cx.clients.client(&request.url, request.verify).map_err(|error| Failure::retry(reason(error)))?;
     let answer = timeout_at(cx.deadline, exchange(client, request)).await;
     let response = match answer {
@@ -40,7 +39,9 @@ pub(crate) async fn send(mut request: Request, delivery: &Delivery, signer: &Sig
         Err(_) => return Err(Failure::retry("no answer before the deadline")),
     };
     let (status, after) = (response.status(), retry_after(response.headers(), SystemTime::now()));
-    drain(response, cx.deadline).await;
+    let headers = answer::head(response.headers());
+    let body = answer::body(response, cx.deadline).await;
+    cx.answer.put(Answer { status: status.as_u16(), headers, body });
     judge(status, after)
 }
 
@@ -57,25 +58,10 @@ async fn once(client: &Client, request: Request) -> Result<Response, reqwest::Er
     client.request(request.method, request.url).headers(request.headers).body(request.body).send().await
 }
 
-/// Reads what is left, so that the connection can be used again; past the limit or the deadline it is closed instead.
-async fn drain(mut response: Response, deadline: Instant) {
-    let read = async {
-        let mut length = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            length += chunk.len();
-            if length > BODY_LIMIT {
-                break;
-            }
-        }
-    };
-    // A body that is not over yet is nobody's concern: the connection is dropped with it.
-    let _ = timeout_at(deadline, read).await;
-}
-
 fn judge(status: StatusCode, after: Option<Duration>) -> Result<(), Failure> {
     match status {
         _ if status.is_success() => Ok(()),
-        StatusCode::GONE => Err(Failure::give_up("the receiver answered 410 Gone")),
+        StatusCode::GONE => Err(Failure::Gone { reason: "the receiver answered 410 Gone".into() }),
         _ if status.is_redirection() => {
             Err(Failure::retry(format!("the receiver answered {status}, and redirects are not followed")))
         }
@@ -131,9 +117,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let request = Request { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), verify: true };
-        let shape = crate::context::Shape::of(sluice_events::kind_of("config", "applied").unwrap());
         let (clients, deadline) = (crate::clients::Clients::default(), Instant::now() + Duration::from_millis(50));
-        let result = send(request, &shape.full(), &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() }).await;
+        let result = send(request, "msg_1", &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() }).await;
         assert_eq!(result, Err(Failure::retry("no answer before the deadline")));
     }
 
@@ -143,6 +128,6 @@ mod tests {
             |status: u16| matches!(judge(StatusCode::from_u16(status).expect("a status"), None), Err(Failure::Retry { .. }));
         assert_eq!(judge(StatusCode::NO_CONTENT, None), Ok(()));
         assert!([301, 302, 400, 404, 429, 500, 503].into_iter().all(retries));
-        assert!(matches!(judge(StatusCode::GONE, None), Err(Failure::GiveUp { .. })));
+        assert!(matches!(judge(StatusCode::GONE, None), Err(Failure::Gone { .. })));
     }
 }

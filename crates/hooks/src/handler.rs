@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sluice_events::EventKind;
 use tokio::time::Instant;
 
+use crate::answer::Said;
 use crate::clients::Clients;
 use crate::signing::Key;
 
@@ -60,7 +61,7 @@ pub struct Cx<'a> {
     /// When the whole delivery must be over.
     pub deadline: Instant,
     /// Where what the receiver said is left.
-    pub answer: &'a std::sync::Mutex<Option<Answer>>,
+    pub answer: &'a Said,
 }
 
 /// What a handler is built with.
@@ -106,12 +107,4 @@ impl Failure {
     pub fn give_up(reason: impl Into<String>) -> Self {
         Self::GiveUp { reason: reason.into() }
     }
-}
-
-/// What a receiver answered.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
 }

@@ -4,6 +4,7 @@
 //! events with hooks, keeps a bounded queue for each, and has its handler deliver what waits: at least once, with
 //! retries, and without one hook ever waiting for another. Nothing leaves uncounted.
 
+mod answer;
 mod around;
 mod breaker;
 mod clients;
@@ -47,12 +48,13 @@ mod wanted;
 mod webhook;
 mod webhook_custom;
 
+pub use answer::{Answer, Said};
 pub use around::Settings;
 pub use clients::Clients;
 pub use console::{Refused, ReplayCounts, Tested};
 pub use engine::{Engine, Options};
 pub use entity::{MASK, entity_json};
-pub use handler::{Answer, BuildCx, Cx, Delivery, Failure, Handler};
+pub use handler::{BuildCx, Cx, Delivery, Failure, Handler};
 pub use hook::{Hook, build};
 pub use outbox::{OutboxStatus, WantedRecords};
 pub use record::{Record, Reference};

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::handler::Answer;
+use crate::answer::Answer;
 
 /// How much of an answer's body is kept for people to look at.
 const BODY: usize = 4 * 1024;

@@ -102,7 +102,13 @@ impl Handler for Webhook {
     async fn handle(&self, delivery: &Delivery, cx: &Cx<'_>) -> Result<(), Failure> {
         let mut request = self.request.clone();
         request.body = self.body(delivery, &mut request.headers).to_string().into();
-        exchange::send(request, delivery, &self.signer, cx).await
+        exchange::send(request, &delivery.id, &self.signer, cx).await
+    }
+
+    async fn ping(&self, body: Value, cx: &Cx<'_>) -> Option<Result<(), Failure>> {
+        let mut request = Request { body: body.to_string().into(), ..self.request.clone() };
+        request.headers.insert(CONTENT_TYPE, headers::JSON);
+        Some(exchange::send(request, &format!("msg_ping_{:016x}", fastrand::u64(..)), &self.signer, cx).await)
     }
 }
 

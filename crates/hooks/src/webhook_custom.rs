@@ -103,6 +103,6 @@ fn show(hook: &EventHook) -> Value {
 impl Handler for WebhookCustom {
     async fn handle(&self, delivery: &Delivery, cx: &Cx<'_>) -> Result<(), Failure> {
         let request = self.content.request(delivery).map_err(Failure::give_up)?;
-        exchange::send(request, delivery, &self.signer, cx).await
+        exchange::send(request, &delivery.id, &self.signer, cx).await
     }
 }

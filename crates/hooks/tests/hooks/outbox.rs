@@ -296,8 +296,9 @@ async fn a_receiver_that_is_gone_disables_its_hook_until_it_is_resumed() {
     running.stop().await;
 
     let running = Running::start(dir.path(), &text);
+    running.until("gone", |stats| stats.state == "disabled").await;
     let dead = running.records("dead").await;
-    assert_eq!((running.stats("gone").state, dead.len()), ("disabled", 3));
+    assert_eq!(dead.len(), 3);
     let refused = running.engine.replay(&dead[0].id).await.unwrap_err();
     assert!(refused.to_string().contains("resume it first"), "{refused}");
     running.engine.resume(running.id("gone")).unwrap();
