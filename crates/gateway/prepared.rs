@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluice_config::{Config, Diagnostics, Environment, Source, read};
 use sluice_events::Bus;
-use sluice_hooks::Hook;
+use sluice_hooks::{Hook, Network};
 use sluice_plugins::{Consumers, Limiters};
 use sluice_proxy::Snapshot;
 
@@ -13,6 +13,7 @@ pub struct Prepared {
     pub config: Config,
     pub snapshot: Snapshot,
     pub hooks: Vec<Hook>,
+    pub network: Network,
 }
 
 /// Reads the source and builds all of it. Nothing that runs is touched.
@@ -30,11 +31,13 @@ pub fn prepare(
         draft.problems.extend(problems);
         Vec::new()
     });
-    let (hooks, problems) = sluice_hooks::build(&draft.config.event_hooks);
+    let (network, problems) = Network::new(&draft.config.hooks);
+    draft.problems.extend(problems);
+    let (hooks, problems) = sluice_hooks::build(&draft.config.event_hooks, &network.egress);
     draft.problems.extend(problems);
     let config = draft.finish()?;
     let snapshot = Snapshot::build(&config, &plugins);
-    Ok(Prepared { config, snapshot, hooks })
+    Ok(Prepared { config, snapshot, hooks, network })
 }
 
 /// Reads and builds for the sake of the problems alone.

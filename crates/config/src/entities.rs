@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::block::Block;
+use crate::file::HooksTable;
 use crate::key_path::KeyPath;
 use crate::values::Millis;
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub server: Server,
     /// What all limits share.
     pub limits: Limits,
+    /// What all event hooks share.
+    pub hooks: Hooks,
     /// The Admin API.
     pub admin: Admin,
     /// Upstream services, in the order of the file.
@@ -65,6 +68,40 @@ pub struct Admin {
 pub struct Limits {
     /// How many clients they remember one by one, together.
     pub max_keys: usize,
+}
+
+/// What all event hooks share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hooks {
+    /// Where webhooks may call.
+    pub egress: Egress,
+    /// Where they may call all the same: networks, addresses and names of hosts.
+    pub egress_allow: Vec<String>,
+    /// Files with certificates of authorities to trust besides those of the system.
+    pub ca_certificates: Vec<PathBuf>,
+    /// How long deliveries that are over are kept to be looked at.
+    pub retention: Duration,
+    /// How many of them of each hook.
+    pub retention_count: u64,
+    /// After how long with nothing but failures a hook is disabled; zero: never.
+    pub disable_after: Duration,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        HooksTable::default().into_hooks()
+    }
+}
+
+/// Where webhooks may call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Egress {
+    /// Anywhere but link-local addresses and the metadata of clouds.
+    #[default]
+    Any,
+    /// Addresses of the public internet only.
+    Public,
 }
 
 /// When an entity came, and when it last changed, in Unix seconds.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::entities::{EventName, Format, Protocol};
+use crate::entities::{Egress, EventName, Format, Hooks, Protocol};
 use crate::values::{HttpUrl, Method, Millis, PathPrefix, network};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
@@ -99,6 +99,47 @@ pub(crate) struct LimitsTable {
 impl Default for LimitsTable {
     fn default() -> Self {
         Self { max_keys: 1_000_000 }
+    }
+}
+
+/// `[hooks]`: what all event hooks share. Changes take effect at once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HooksTable {
+    /// Where webhooks may call: `any` address, or `public` ones only. Link-local addresses and the metadata services of
+    /// clouds are refused always.
+    pub egress: Egress,
+    /// Where they may call although it is not public: networks, addresses, and names of hosts.
+    pub egress_allow: Vec<String>,
+    /// PEM files of authorities to trust besides those of the system.
+    pub ca_certificates: Vec<PathBuf>,
+    /// How long deliveries that are over, delivered or dead, are kept to be looked at and replayed.
+    pub retention: Millis,
+    /// How many of them of each hook; delivered ones and dead ones apart.
+    pub retention_count: u64,
+    /// After how long with nothing but failures a hook is disabled; 0: never.
+    pub disable_after: Millis,
+}
+
+impl Default for HooksTable {
+    fn default() -> Self {
+        const DAY: u64 = 86_400_000;
+        Self {
+            egress: Egress::Any,
+            egress_allow: Vec::new(),
+            ca_certificates: Vec::new(),
+            retention: Millis(3 * DAY),
+            retention_count: 10_000,
+            disable_after: Millis(5 * DAY),
+        }
+    }
+}
+
+impl HooksTable {
+    pub fn into_hooks(self) -> Hooks {
+        let Self { egress, egress_allow, ca_certificates, retention, retention_count, disable_after } = self;
+        let (retention, disable_after) = (retention.duration(), disable_after.duration());
+        Hooks { egress, egress_allow, ca_certificates, retention, retention_count, disable_after }
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::file::{AdminTable, ConsumerTable, EventHookTable, LimitsTable, RouteTable, ServerTable, ServiceTable};
+use crate::file::{AdminTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable};
 
 /// The schemas of what this crate does not read itself.
 pub struct Extensions {
@@ -52,6 +52,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
     let server = schema_of::<ServerTable>(&mut generator);
     let admin = schema_of::<AdminTable>(&mut generator);
     let limits = schema_of::<LimitsTable>(&mut generator);
+    let hooks = schema_of::<HooksTable>(&mut generator);
     definitions.extend(generator.take_definitions(true));
     definitions.insert("plugins".into(), plugins);
     definitions.insert("condition".into(), condition());
@@ -64,6 +65,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "server": server,
             "admin": admin,
             "limits": limits,
+            "hooks": hooks,
             "services": { "type": "object", "additionalProperties": service },
             "routes": { "type": "object", "additionalProperties": route },
             "consumers": { "type": "object", "additionalProperties": consumer },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sluice_config::Hooks;
 use sluice_events::Bus;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -25,10 +26,15 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Three days, 10,000, and five days.
     fn default() -> Self {
-        let day = Duration::from_secs(86_400);
-        Self { retention: 3 * day, retention_count: 10_000, disable_after: 5 * day }
+        Self::from(&Hooks::default())
+    }
+}
+
+impl From<&Hooks> for Settings {
+    fn from(hooks: &Hooks) -> Self {
+        let Hooks { retention, retention_count, disable_after, .. } = *hooks;
+        Self { retention, retention_count, disable_after }
     }
 }
 

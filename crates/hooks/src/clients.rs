@@ -1,47 +1,121 @@
 //! The HTTP clients that all hooks share: kept-alive connections outlive a delivery and a reload.
 
-use std::sync::OnceLock;
+use std::fs;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use arc_swap::ArcSwap;
+use reqwest::{Certificate, Client, redirect};
+use sluice_config::{Hooks, KeyPath, Problem};
 use url::Url;
+
+use crate::egress::{Checked, Egress, Lookup, System};
 
 /// How long a connection is kept for the next delivery.
 const IDLE: Duration = Duration::from_secs(30);
 /// How many connections to one receiver are kept.
 const IDLE_CONNECTIONS: usize = 16;
 
-/// The clients. Each is made when it is needed first.
-#[derive(Default)]
+/// What `[hooks]` says of connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Where webhooks may call.
+    pub egress: Arc<Egress>,
+    /// The files of `ca_certificates`.
+    authorities: Vec<Vec<u8>>,
+}
+
+impl Network {
+    /// What `[hooks]` says, and what is wrong with it. The files are read.
+    pub fn new(hooks: &Hooks) -> (Self, Vec<Problem>) {
+        let (egress, mut problems) = Egress::new(hooks);
+        let mut authorities = Vec::new();
+        for (index, file) in hooks.ca_certificates.iter().enumerate() {
+            let read = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()));
+            match read.and_then(|pem| certificates(&pem).map(|_| pem)) {
+                Ok(pem) => authorities.push(pem),
+                Err(message) => {
+                    let path = KeyPath::of(["hooks", "ca_certificates"]).index(index);
+                    problems.push(Problem::at(path, message).help("name a PEM file with at least one certificate"));
+                }
+            }
+        }
+        (Self { egress: Arc::new(egress), authorities }, problems)
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    match Certificate::from_pem_bundle(pem) {
+        Ok(all) if all.is_empty() => Err("the file has no certificate".into()),
+        Ok(all) => Ok(all),
+        Err(error) => Err(format!("the file cannot be read as PEM: {error}")),
+    }
+}
+
+/// The clients in force.
 pub struct Clients {
+    now: ArcSwap<Set>,
+    lookup: Arc<dyn Lookup>,
+}
+
+/// Clients for one network. Each is made when it is needed first.
+#[derive(Default)]
+struct Set {
+    network: Network,
     /// Checks certificates.
     checking: OnceLock<Client>,
     /// Checks none: for hooks that say so, and for plain http. It needs no certificates on the machine.
     trusting: OnceLock<Client>,
 }
 
-impl Clients {
-    /// The client for this url; `verify` says whether certificates are checked.
-    pub(crate) fn client(&self, url: &Url, verify: bool) -> Result<&Client, reqwest::Error> {
-        let verify = verify && url.scheme() == "https";
-        let place = if verify { &self.checking } else { &self.trusting };
-        if let Some(client) = place.get() {
-            return Ok(client);
-        }
-        let client = client(verify)?;
-        Ok(place.get_or_init(|| client))
+impl Default for Clients {
+    fn default() -> Self {
+        Self::by(Arc::new(System))
     }
 }
 
-/// No redirect is followed, and no proxy is taken from the environment: a hook calls what its url says, nothing else.
-fn client(verify: bool) -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .tls_danger_accept_invalid_certs(!verify)
-        .build()
+impl Clients {
+    /// Clients that find addresses this way.
+    pub(crate) fn by(lookup: Arc<dyn Lookup>) -> Self {
+        Self { now: ArcSwap::default(), lookup }
+    }
+
+    /// What `[hooks]` says of connections, from now on. Those that are kept stay, if nothing changed.
+    pub fn apply(&self, network: Network) {
+        if self.now.load().network != network {
+            self.now.store(Arc::new(Set { network, ..Set::default() }));
+        }
+    }
+
+    /// The client for this url, if it may be called; `verify` says whether certificates are checked.
+    pub(crate) fn client(&self, url: &Url, verify: bool) -> Result<Client, String> {
+        let set = self.now.load();
+        set.network.egress.judge_url(url).map_err(|refused| refused.to_string())?;
+        let verify = verify && url.scheme() == "https";
+        let place = if verify { &set.checking } else { &set.trusting };
+        if let Some(client) = place.get() {
+            return Ok(client.clone());
+        }
+        let client = self.make(&set.network, verify).map_err(|error| format!("no HTTP client can be made: {error}"))?;
+        Ok(place.get_or_init(|| client).clone())
+    }
+
+    /// No redirect is followed, and no proxy is taken from the environment: a hook calls what its url says, nothing else.
+    fn make(&self, network: &Network, verify: bool) -> Result<Client, reqwest::Error> {
+        let resolver = Checked { egress: network.egress.clone(), lookup: self.lookup.clone() };
+        let builder = Client::builder()
+            .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .dns_resolver(Arc::new(resolver))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        if !verify {
+            return builder.tls_danger_accept_invalid_certs(true).build();
+        }
+        let authorities: Vec<Certificate> =
+            network.authorities.iter().flat_map(|pem| Certificate::from_pem_bundle(pem).unwrap_or_default()).collect();
+        if authorities.is_empty() { builder.build() } else { builder.tls_certs_merge(authorities).build() }
+    }
 }

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::around::{Around, Settings};
-use crate::clients::Clients;
+use crate::clients::{Clients, Network};
 use crate::delivery::work;
 use crate::hook::Hook;
 use crate::job::{Data, Job, unix_ms};
@@ -83,9 +83,10 @@ impl Engine {
         })
     }
 
-    /// What `[hooks]` says of deliveries, from now on.
-    pub fn apply(&self, settings: Settings) {
+    /// What `[hooks]` says of deliveries and connections, from now on.
+    pub fn apply(&self, settings: Settings, network: Network) {
         self.around.apply(settings);
+        self.clients.apply(network);
     }
 
     /// Works with these hooks from now on. It can be called from any thread, before [`Engine::run`] and during it.

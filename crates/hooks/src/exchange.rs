@@ -31,8 +31,8 @@ pub(crate) struct Request {
 pub(crate) async fn send(mut request: Request, id: &str, signer: &Signer, cx: &Cx<'_>) -> Result<(), Failure> {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     signer.sign(&mut request.headers, id, timestamp, &request.body);
-    let client = cx.clients.client(&request.url, request.verify).map_err(|error| Failure::retry(reason(error)))?;
-    let answer = timeout_at(cx.deadline, exchange(client, request)).await;
+    let client = cx.clients.client(&request.url, request.verify).map_err(Failure::retry)?;
+    let answer = timeout_at(cx.deadline, exchange(&client, request)).await;
     let response = match answer {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(Failure::retry(reason(error))),
@@ -118,7 +118,9 @@ mod tests {
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let request = Request { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), verify: true };
         let (clients, deadline) = (crate::clients::Clients::default(), Instant::now() + Duration::from_millis(50));
-        let result = send(request, "msg_1", &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() }).await;
+        let result =
+            send(request, "msg_1", &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() })
+                .await;
         assert_eq!(result, Err(Failure::retry("no answer before the deadline")));
     }
 

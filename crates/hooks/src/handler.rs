@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::answer::Said;
 use crate::clients::Clients;
+use crate::egress::Egress;
 use crate::signing::Key;
 
 /// Does what a hook is for. One instance serves one hook.
@@ -70,6 +71,8 @@ pub struct BuildCx<'a> {
     pub kinds: &'a [&'static EventKind],
     /// The keys of the hook's `secrets`.
     pub keys: &'a [Key],
+    /// Where it may call.
+    pub egress: &'a Egress,
 }
 
 /// Why a delivery did not work.

@@ -8,6 +8,7 @@ use sluice_config::{EventHook, EventName, KeyPath, Millis, Problem, one_of};
 use sluice_events::{EventKind, SOURCES};
 use uuid::Uuid;
 
+use crate::egress::Egress;
 use crate::handler::{BuildCx, Handler};
 use crate::registry::{HANDLERS, Kind, kind};
 use crate::retry::{self, Schedule};
@@ -25,6 +26,8 @@ pub struct Hook {
     pub name: String,
     /// By what two versions are compared.
     pub(crate) fingerprint: Value,
+    /// For receivers.
+    pub(crate) public_keys: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) kind: &'static Kind,
     pub(crate) handler: Arc<dyn Handler>,
@@ -51,10 +54,10 @@ impl Hook {
 }
 
 /// Builds the hooks that are enabled, and tells everything that is wrong with any, enabled or not.
-pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
+pub fn build(entries: &[EventHook], egress: &Egress) -> (Vec<Hook>, Vec<Problem>) {
     let (mut hooks, mut problems) = (Vec::new(), Vec::new());
     for entry in entries {
-        match build_one(entry) {
+        match build_one(entry, egress) {
             Ok(hook) if entry.enabled => hooks.push(hook),
             Ok(_) => {}
             Err(found) => problems.extend(found),
@@ -63,7 +66,7 @@ pub fn build(entries: &[EventHook]) -> (Vec<Hook>, Vec<Problem>) {
     (hooks, problems)
 }
 
-fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
+fn build_one(entry: &EventHook, egress: &Egress) -> Result<Hook, Vec<Problem>> {
     let (kinds, mut problems) = wanted_kinds(entry);
     let wanted = entry.filter.as_ref().map(|filter| Wanted::read(filter, &kinds)).transpose();
     let wanted = wanted.map_err(|found| problems.extend(found)).ok().flatten().unwrap_or_default();
@@ -75,7 +78,7 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
     problems.extend(meaningless_format(entry));
     let built = match handler_kind(entry) {
         // Without kinds the handler still finds what is wrong with its own options.
-        Ok(kind) => (kind.build)(entry, &BuildCx { kinds: &kinds, keys: &keys }).map(|handler| (kind, handler)),
+        Ok(kind) => (kind.build)(entry, &BuildCx { kinds: &kinds, keys: &keys, egress }).map(|handler| (kind, handler)),
         Err(problem) => Err(vec![problem]),
     };
     match built {
@@ -83,6 +86,7 @@ fn build_one(entry: &EventHook) -> Result<Hook, Vec<Problem>> {
             id: entry.id,
             name: entry.name.clone(),
             fingerprint: entry.fingerprint(),
+            public_keys: signing::public_keys(entry),
             policy: policy(entry, kind),
             kind,
             handler,

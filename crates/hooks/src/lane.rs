@@ -288,6 +288,7 @@ impl Lane {
             state: state.standing.name(),
             reason: state.standing.disabled.as_ref().map(|disabled| disabled.reason.clone()),
             failing_since: state.standing.failing_since,
+            public_keys: state.hook.public_keys.clone(),
             matched,
             delivered,
             filtered,

@@ -17,6 +17,7 @@ mod context;
 mod dedup;
 mod delivery;
 mod digest;
+mod egress;
 mod engine;
 mod entity;
 mod exchange;
@@ -50,8 +51,9 @@ mod webhook_custom;
 
 pub use answer::{Answer, Said};
 pub use around::Settings;
-pub use clients::Clients;
+pub use clients::{Clients, Network};
 pub use console::{Refused, ReplayCounts, Tested};
+pub use egress::Egress;
 pub use engine::{Engine, Options};
 pub use entity::{MASK, entity_json};
 pub use handler::{BuildCx, Cx, Delivery, Failure, Handler};

@@ -16,6 +16,8 @@ pub struct HookStats {
     pub reason: Option<String>,
     /// Since when all tries have failed, in Unix milliseconds.
     pub failing_since: Option<u64>,
+    /// What receivers check signatures of Ed25519 with: the public halves of its `secrets` that have one.
+    pub public_keys: Vec<String>,
     /// Events that the hook wants, with what was taken up from before the start or replayed.
     pub matched: u64,
     /// Events that the handler dealt with.

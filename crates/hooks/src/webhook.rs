@@ -59,6 +59,7 @@ struct Webhook {
 fn build(hook: &EventHook, cx: &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Problem>> {
     hook.config.read_and_check(|config: Config| {
         let mut problems = headers::check_secrets(hook, &config.url, config.secret.as_deref());
+        problems.extend(cx.egress.check(&config.url.0, hook.config.path().key("url")));
         let (mut all, bad) = headers::read(hook, &config.headers);
         problems.extend(bad);
         let format = hook.format.unwrap_or(Format::Kong);

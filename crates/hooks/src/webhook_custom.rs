@@ -75,6 +75,7 @@ fn build(hook: &EventHook, cx: &BuildCx<'_>) -> Result<Arc<dyn Handler>, Vec<Pro
     hook.config.read_and_check(|config: Config| {
         let mut writer = Writer::new(hook, cx.kinds);
         writer.problems = headers::check_secrets(hook, &config.url, config.secret.as_deref());
+        writer.problems.extend(cx.egress.check(&config.url.0, hook.config.path().key("url")));
         let content = writer.content(&config);
         if !writer.problems.is_empty() {
             return Err(writer.problems);

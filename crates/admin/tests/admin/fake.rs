@@ -184,7 +184,7 @@ fn merge(old: &mut Value, changes: Map<String, Value>) {
 fn read(file: &Value, previous: Option<&Config>) -> Result<Config, Diagnostics> {
     let text = toml::to_string(file).unwrap();
     let mut draft = sluice_config::read(Source::new("gateway.toml", text), &ProcessEnvironment);
-    draft.problems.extend(sluice_hooks::build(&draft.config.event_hooks).1);
+    draft.problems.extend(sluice_hooks::build(&draft.config.event_hooks, &sluice_hooks::Egress::default()).1);
     let mut config = draft.finish()?;
     config.stamp(previous, 1_700_000_000);
     Ok(config)

@@ -5,7 +5,8 @@ use sluice_hooks::build;
 use crate::support::{entries, hook};
 
 fn check(functions: &str, expected: &[(&str, &str, &str)]) {
-    let (_, problems) = build(&entries(&hook("h", &format!("handler = \"lambda\"\nconfig.functions = {functions}"))));
+    let (_, problems) =
+        build(&entries(&hook("h", &format!("handler = \"lambda\"\nconfig.functions = {functions}"))), &Default::default());
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
     for (problem, (path, message, help)) in problems.iter().zip(expected) {
         assert_eq!(problem.path.to_string(), format!("event_hooks.h.config.functions{path}"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sluice_hooks::{Refused, Settings, WantedRecords};
+use sluice_hooks::{Network, Refused, Settings, WantedRecords};
 
 use crate::support::{Receiver, Running, dead, in_time, left, webhook};
 
@@ -230,7 +230,7 @@ async fn what_is_over_is_kept_up_to_a_number_and_dead_letters_apart() {
     let (dir, receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
     let text = webhook("good", receiver.addr, "") + &webhook("bad", dead().await, "retry = { schedule = [] }");
     let running = Running::start(dir.path(), &text);
-    running.engine.apply(Settings { retention_count: 100, ..Settings::default() });
+    running.engine.apply(Settings { retention_count: 100, ..Settings::default() }, Network::default());
     // Enough changes that the writer trims.
     for round in 1..=40 {
         (0..100).for_each(|n| running.emit(n));
@@ -312,9 +312,8 @@ async fn a_receiver_that_is_gone_disables_its_hook_until_it_is_resumed() {
 async fn a_hook_whose_deliveries_fail_for_long_enough_is_disabled_and_a_change_gives_it_another_chance() {
     let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
     let steps = (0..100).map(|_| "\"20ms\"").collect::<Vec<_>>().join(", ");
-    let running =
-        Running::start(dir.path(), &webhook("bad", dead().await, &format!("retry = {{ schedule = [{steps}] }}")));
-    running.engine.apply(Settings { disable_after: Duration::from_millis(100), ..Settings::default() });
+    let running = Running::start(dir.path(), &webhook("bad", dead().await, &format!("retry = {{ schedule = [{steps}] }}")));
+    running.engine.apply(Settings { disable_after: Duration::from_millis(100), ..Settings::default() }, Network::default());
     running.emit(1);
     let stats = running.until("bad", |stats| stats.state == "disabled").await;
     assert_eq!((stats.failed, stats.waiting), (1, 0));

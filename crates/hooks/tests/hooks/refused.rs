@@ -7,7 +7,7 @@ use crate::support::{entries, hook};
 
 /// The problems of this file, as (path, words of the message, words of the help).
 fn check(text: &str, expected: &[(&str, &str, &str)]) {
-    let (_, problems) = build(&entries(text));
+    let (_, problems) = build(&entries(text), &Default::default());
     let found: Vec<(String, &str, &str)> =
         problems.iter().map(|p| (p.path.to_string(), p.message.as_str(), p.help.as_deref().unwrap_or_default())).collect();
     assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use sluice_config::{EventHook, ProcessEnvironment, Source};
 use sluice_events::{Bus, Emitter, Entity, RateLimitExceeded, Window};
-use sluice_hooks::{Engine, HookStats, Options, Record, WantedRecords, build};
+use sluice_hooks::{Egress, Engine, HookStats, Options, Record, WantedRecords, build};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -207,7 +207,7 @@ impl Running {
 }
 
 fn built(text: &str) -> Vec<sluice_hooks::Hook> {
-    let (hooks, problems) = build(&entries(text));
+    let (hooks, problems) = build(&entries(text), &Egress::default());
     assert_eq!(problems, []);
     hooks
 }
