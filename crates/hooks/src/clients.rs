@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use reqwest::{Certificate, Client, redirect};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sluice_config::{Hooks, KeyPath, Problem};
 use url::Url;
 
@@ -32,7 +35,7 @@ impl Network {
         let mut authorities = Vec::new();
         for (index, file) in hooks.ca_certificates.iter().enumerate() {
             let read = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()));
-            match read.and_then(|pem| certificates(&pem).map(|_| pem)) {
+            match read.and_then(|pem| check(&pem).map(|()| pem)) {
                 Ok(pem) => authorities.push(pem),
                 Err(message) => {
                     let path = KeyPath::of(["hooks", "ca_certificates"]).index(index);
@@ -44,12 +47,14 @@ impl Network {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
-    match Certificate::from_pem_bundle(pem) {
-        Ok(all) if all.is_empty() => Err("the file has no certificate".into()),
-        Ok(all) => Ok(all),
-        Err(error) => Err(format!("the file cannot be read as PEM: {error}")),
+/// Whether the file holds certificates, and all of them can be trusted.
+fn check(pem: &[u8]) -> Result<(), String> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("the file cannot be read as PEM: {error}"))?;
+        store.add(certificate).map_err(|error| format!("a certificate of the file cannot be trusted: {error}"))?;
     }
+    if store.is_empty() { Err("the file has no certificate".into()) } else { Ok(()) }
 }
 
 /// The clients in force.
@@ -109,6 +114,10 @@ impl Clients {
             .referer(false)
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
+            // A receiver may not fill memory: what it says is kept up to 16 KiB.
+            .http2_initial_stream_window_size(64 * 1024)
+            .http2_initial_connection_window_size(256 * 1024)
+            .http2_max_header_list_size(64 * 1024)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS);
         if !verify {

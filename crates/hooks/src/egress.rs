@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Egress {
         let mut problems = Vec::new();
         for (index, text) in hooks.egress_allow.iter().enumerate() {
             if let Some(network) = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
-                egress.networks.push(network);
+                egress.networks.push(canonical(network));
             } else if is_name(text) {
                 egress.names.push(text.trim_end_matches('.').to_ascii_lowercase());
             } else {
@@ -101,17 +101,16 @@ impl Egress {
 
     /// Whether this address may be called, under the name that it was found by.
     pub(crate) fn judge(&self, name: Option<&str>, address: IpAddr) -> Result<(), Refused> {
-        let seen_through = behind(address);
-        let both = || [Some(address.to_canonical()), seen_through].into_iter().flatten();
-        if let Some(what) = both().find_map(|address| within(NEVER, address)) {
+        let canonical = address.to_canonical();
+        // What leads to another address is no better than either.
+        let all = || std::iter::once(canonical).chain(behind(canonical));
+        if let Some(what) = all().find_map(|address| within(NEVER, address)) {
             return Err(Refused { address, what, opens: false });
         }
-        if !self.public_only || self.allows(name, address.to_canonical()) {
+        if !self.public_only || self.allows(name, canonical) {
             return Ok(());
         }
-        // What stands for another address is as public as that one.
-        let judged = seen_through.unwrap_or(address);
-        within(NOT_PUBLIC, judged).map_or(Ok(()), |what| Err(Refused { address, what, opens: true }))
+        all().find_map(|address| within(NOT_PUBLIC, address)).map_or(Ok(()), |what| Err(Refused { address, what, opens: true }))
     }
 
     fn allows(&self, name: Option<&str>, address: IpAddr) -> bool {
@@ -140,6 +139,13 @@ impl Egress {
     }
 }
 
+/// Addresses are judged in their canonical form, so a network of IPv4-mapped ones is one of IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    let v4 = network.addr().to_canonical();
+    let length = network.prefix_len().checked_sub(96).filter(|_| v4.is_ipv4() && network.addr().is_ipv6());
+    length.and_then(|length| IpNet::new(v4, length).ok()).unwrap_or(network)
+}
+
 fn is_name(text: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty() && label.len() < 64 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -155,19 +161,21 @@ fn within(table: &[(&str, &'static str)], address: IpAddr) -> Option<&'static st
     table.iter().find(|(network, _)| holds(network)).map(|(_, what)| *what)
 }
 
-/// The IPv4 address that this one leads to: mapped, NAT64 (RFC 6052), 6to4, ISATAP.
-fn behind(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(v6) = address else { return None };
-    let last = |address: Ipv6Addr| Ipv4Addr::from_bits((address.to_bits() & u128::from(u32::MAX)) as u32);
-    let v4 = match v6.segments() {
-        _ if v6.to_ipv4_mapped().is_some() => last(v6),
-        [0, 0, 0, 0, 0, 0, ..] if v6.to_bits() > 1 => last(v6),
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => last(v6),
-        [0x2002, high, low, ..] => Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)),
-        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => last(v6),
-        _ => return None,
+/// The IPv4 addresses that this one may lead to: IPv4-compatible, NAT64 (RFC 6052, RFC 8215), 6to4, ISATAP.
+fn behind(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    let IpAddr::V6(v6) = address else { return [None, None].into_iter().flatten() };
+    let found = match v6.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => [Some(v4(high, low)), None],
+        // The prefix of a local translator is 48 bits long, or longer: the address stands behind it, or at the end.
+        [0x64, 0xff9b, 1, high, middle, low, end_high, end_low] => {
+            [Some(v4(high, middle << 8 | low >> 8)), Some(v4(end_high, end_low))]
+        }
+        [0x2002, high, low, ..] => [Some(v4(high, low)), None],
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => [Some(v4(high, low)), None],
+        _ => [None, None],
     };
-    Some(v4.into())
+    found.map(|address| address.map(IpAddr::from)).into_iter().flatten()
 }
 
 /// How names become addresses; tests have a liar for it.

@@ -1,6 +1,7 @@
 //! One HTTP exchange with a receiver: signed, cut at the deadline, read up to a limit, and judged by its status.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -49,9 +50,32 @@ pub(crate) async fn send(mut request: Request, id: &str, signer: &Signer, cx: &C
 async fn exchange(client: &Client, request: Request) -> Result<Response, reqwest::Error> {
     let started = Instant::now();
     match once(client, request.clone()).await {
-        Err(error) if error.is_request() && !error.is_connect() && started.elapsed() < STALE => once(client, request).await,
+        Err(error) if is_closed(&error) && started.elapsed() < STALE => once(client, request).await,
         answer => answer,
     }
+}
+
+/// Whether the connection ended before there was an answer. One that could not be understood was there.
+fn is_closed(error: &reqwest::Error) -> bool {
+    if error.is_connect() {
+        return false;
+    }
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_canceled())
+        {
+            return true;
+        }
+        let io = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if io
+            .is_some_and(|kind| [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted].contains(&kind))
+        {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 async fn once(client: &Client, request: Request) -> Result<Response, reqwest::Error> {

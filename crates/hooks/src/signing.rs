@@ -111,7 +111,7 @@ pub(crate) fn keys(hook: &EventHook) -> (Vec<Key>, Vec<Problem>) {
             Err(message) => {
                 let problem = Problem::at(hook.path.key("secrets").index(index), message);
                 problems.push(
-                    problem.help(format!("make one with: echo {SHARED}$(openssl rand -base64 32), or {PRIVATE}… likewise")),
+                    problem.help(format!("make one with: echo {SHARED}$(openssl rand -base64 32); for Ed25519: echo {PRIVATE}$(openssl rand -base64 32)")),
                 );
             }
         }

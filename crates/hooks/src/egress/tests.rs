@@ -39,6 +39,7 @@ const NEVER_CALLED: &[&str] = &[
     "[::a9fe:a9fe]",
     "[64:ff9b::a9fe:a9fe]",
     "[64:ff9b:1::a9fe:a9fe]",
+    "[64:ff9b:1:a9fe:a9:fe00::]",
     "[2002:a9fe:a9fe::1]",
     "[2001:470::5efe:a9fe:a9fe]",
     "[fe80::1]",
@@ -91,6 +92,12 @@ const NOT_UNDER_PUBLIC: &[&str] = &[
     "[64:ff9b::127.0.0.1]",
     "[64:ff9b::a00:1]",
     "[64:ff9b:1::a00:1]",
+    "[64:ff9b:1:7f00:0:100:101:101]",
+    "[64:ff9b:1::1.1.1.1]",
+    "[fd00::5efe:101:101]",
+    "[fec0::5efe:101:101]",
+    "[ff02::5efe:101:101]",
+    "[2001:db8::5efe:101:101]",
     "[2002:7f00:1::]",
     "[2002:a00:1::1]",
     "[2001:0:4136:e378:8000:63bf:3fff:fdd2]",
@@ -150,9 +157,9 @@ fn every_notation_of_every_kind_of_address_is_judged() {
 
 #[test]
 fn exceptions_are_networks_addresses_and_names() {
-    let egress = egress(Rule::Public, &["10.1.0.0/16", "::1", "Hooks.Internal."]);
+    let egress = egress(Rule::Public, &["10.1.0.0/16", "::1", "Hooks.Internal.", "::ffff:10.3.0.0/112"]);
     assert!(allowed(&egress, "10.1.2.3") && allowed(&egress, "[::1]") && allowed(&egress, "[::ffff:10.1.2.3]"));
-    assert!(!allowed(&egress, "10.2.0.1"));
+    assert!(!allowed(&egress, "10.2.0.1") && allowed(&egress, "10.3.0.1"));
     let (inside, metadata) = ("10.9.9.9".parse().unwrap(), "169.254.169.254".parse().unwrap());
     assert!(egress.judge(Some("hooks.internal"), inside).is_ok() && egress.judge(Some("other.internal"), inside).is_err());
     assert!(egress.judge(Some("hooks.internal"), metadata).is_err(), "no name opens it");

@@ -6,6 +6,7 @@
 mod engine;
 mod lambda;
 mod outbox;
+mod receivers;
 mod refused;
 mod reload;
 mod requests;
