@@ -80,9 +80,9 @@ fn unknown(key: &str) -> Error {
 }
 
 fn state(name: &str) -> Result<&'static str, Error> {
-    WantedRecords::states().find(|state| *state == name).ok_or_else(|| {
-        Error::Bad(format!("`state`: there is no \"{name}\"; {}", one_of(name, WantedRecords::states())))
-    })
+    WantedRecords::states()
+        .find(|state| *state == name)
+        .ok_or_else(|| Error::Bad(format!("`state`: there is no \"{name}\"; {}", one_of(name, WantedRecords::states()))))
 }
 
 /// A time as events have it, in Unix milliseconds.

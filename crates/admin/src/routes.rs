@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
-use crate::{App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply, sources, status};
+use crate::{
+    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply, sources, status,
+};
 
 /// Every path, and what may be done there.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
