@@ -10,6 +10,7 @@ mod events;
 mod hooks;
 mod hooks_fields;
 mod hooks_lambda;
+mod hooks_outbox;
 mod limits;
 mod limits_held;
 mod limits_own;
