@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::answer::{Answer, Said};
 use crate::delivery::try_once;
 use crate::engine::Engine;
-use crate::answer::{Answer, Said};
 use crate::handler::{Cx, Delivery, Failure};
 use crate::hook::Hook;
 use crate::job::{seq_of, unix_ms};

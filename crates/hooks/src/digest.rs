@@ -39,13 +39,7 @@ pub(crate) struct Digest {
 impl Digest {
     /// Gathers for this long; for no time at all it gathers nothing.
     pub fn new(length: Duration) -> Self {
-        Self {
-            length: length.min(LONGEST),
-            open: HashMap::new(),
-            summaries: BTreeMap::new(),
-            ends: VecDeque::new(),
-            sum: 0,
-        }
+        Self { length: length.min(LONGEST), open: HashMap::new(), summaries: BTreeMap::new(), ends: VecDeque::new(), sum: 0 }
     }
 
     /// The next summary whose time is over, or that has to make room. Ask until there is none before anything else.

@@ -72,10 +72,11 @@ struct Lanes {
 impl Engine {
     /// An engine without hooks. Nothing happens before [`Engine::run`].
     pub fn new(bus: Arc<Bus>, options: Options) -> Arc<Self> {
+        let Options { state_dir, grace } = options;
         Arc::new(Self {
-            grace: options.grace,
+            grace,
             lanes: Mutex::default(),
-            around: Arc::new(Around::new(&bus, &options.state_dir)),
+            around: Arc::new(Around::new(&bus, &state_dir)),
             bus,
             clients: Arc::default(),
             progress: Arc::default(),

@@ -118,7 +118,9 @@ mod tests {
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let request = Request { method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), verify: true };
         let (clients, deadline) = (crate::clients::Clients::default(), Instant::now() + Duration::from_millis(50));
-        let result = send(request, "msg_1", &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() }).await;
+        let result =
+            send(request, "msg_1", &Signer::new(&[], None), &Cx { clients: &clients, deadline, answer: &Default::default() })
+                .await;
         assert_eq!(result, Err(Failure::retry("no answer before the deadline")));
     }
 

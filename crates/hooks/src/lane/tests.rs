@@ -36,8 +36,10 @@ pub(crate) fn occurrences(numbers: impl ExactSizeIterator<Item = u32>) -> Vec<Oc
 
 /// A hook with these lines.
 fn hook(lines: &str) -> Hook {
-    let text = format!("[event_hooks.h]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\n\
-         config.url = \"http://localhost/\"\nconcurrency = 100\n{lines}");
+    let text = format!(
+        "[event_hooks.h]\nsource = \"rate-limiting-advanced\"\nhandler = \"webhook\"\n\
+         config.url = \"http://localhost/\"\nconcurrency = 100\n{lines}"
+    );
     let draft = sluice_config::read(Source::new("t", text), &ProcessEnvironment);
     assert_eq!(draft.problems, []);
     crate::build(&draft.config.event_hooks).0.remove(0)

@@ -5,10 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
 use uuid::Uuid;
 
+use super::Retention;
 use super::change::{Change, Entry, State};
 use super::schema;
 use super::trim;
-use super::Retention;
 use crate::job::unix_ms;
 use crate::standing::Standing;
 
@@ -81,7 +81,9 @@ impl Database {
 
     /// The newest place that a row has.
     pub fn last_seq(&self) -> rusqlite::Result<u64> {
-        self.0.query_row("SELECT max(seq) FROM deliveries", [], |row| row.get::<_, Option<i64>>(0)).map(|seq| unsigned(seq.unwrap_or(0)))
+        self.0
+            .query_row("SELECT max(seq) FROM deliveries", [], |row| row.get::<_, Option<i64>>(0))
+            .map(|seq| unsigned(seq.unwrap_or(0)))
     }
 
     /// Writes all of them, or none.

@@ -18,7 +18,8 @@ pub(super) fn some(transaction: &Transaction<'_>, retention: Retention) -> rusql
         let from = first_seq_at(oldest).max(newest_beyond(transaction, &hook, state, retention.count)?);
         let sql = "DELETE FROM deliveries WHERE seq IN
             (SELECT seq FROM deliveries WHERE hook = ?1 AND state = ?2 AND seq < ?3 ORDER BY seq LIMIT ?4)";
-        removed += transaction.prepare_cached(sql)?.execute(params![hook, state, signed(from), signed((AT_ONCE - removed) as u64)])?;
+        removed +=
+            transaction.prepare_cached(sql)?.execute(params![hook, state, signed(from), signed((AT_ONCE - removed) as u64)])?;
         if removed >= AT_ONCE {
             return Ok(true);
         }

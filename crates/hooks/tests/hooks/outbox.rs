@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sluice_hooks::{Refused, Settings, WantedRecords};
+use sluice_hooks::{Record, Refused, Settings, WantedRecords};
 
 use crate::support::{Receiver, Running, dead, in_time, left, webhook};
 
@@ -129,7 +129,7 @@ async fn records_come_in_pages_and_by_state_hook_and_time() {
     }
     let page = |before, limit| WantedRecords { hook: Some(running.id("a")), before, limit, ..WantedRecords::default() };
     let first = running.engine.records(page(None, 3)).await.unwrap();
-    let second = running.engine.records(page(first.last().map(|record| record.place()), 3)).await.unwrap();
+    let second = running.engine.records(page(first.last().map(Record::place), 3)).await.unwrap();
     assert_eq!((first.len(), second.len()), (3, 2));
     let ids: HashSet<&str> = first.iter().chain(&second).map(|record| record.id.as_str()).collect();
     assert_eq!(ids.len(), 5);
@@ -312,8 +312,7 @@ async fn a_receiver_that_is_gone_disables_its_hook_until_it_is_resumed() {
 async fn a_hook_whose_deliveries_fail_for_long_enough_is_disabled_and_a_change_gives_it_another_chance() {
     let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
     let steps = (0..100).map(|_| "\"20ms\"").collect::<Vec<_>>().join(", ");
-    let running =
-        Running::start(dir.path(), &webhook("bad", dead().await, &format!("retry = {{ schedule = [{steps}] }}")));
+    let running = Running::start(dir.path(), &webhook("bad", dead().await, &format!("retry = {{ schedule = [{steps}] }}")));
     running.engine.apply(Settings { disable_after: Duration::from_millis(100), ..Settings::default() });
     running.emit(1);
     let stats = running.until("bad", |stats| stats.state == "disabled").await;
