@@ -1,45 +1,10 @@
 //! What becomes of deliveries: they outlive a kill, can be looked at and replayed, and their hooks tried, paused and disabled.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Gateway, Received, Receiver, eventually, free_address};
-
-/// Hooks of changes of the configuration: they are there without an upstream, and the Admin API makes as many as a test wants.
-fn webhook(name: &str, url: &str, more: &str) -> String {
-    format!(
-        "[event_hooks.{name}]\nsource = \"crud\"\nevent = \"consumers\"\nhandler = \"webhook\"\n{more}\nconfig.url = \"{url}\"\n"
-    )
-}
-
-/// Fails at once, and waits an hour to try again.
-const WAITS: &str = "retry = { schedule = [\"1h\"] }";
-/// Fails once, and is dead.
-const DIES: &str = "retry = { schedule = [] }";
-
-/// Raises this many events, each of a consumer of its own and so a delivery of its own.
-fn raise(gateway: &Gateway, prefix: &str, count: usize) {
-    let version = gateway.version();
-    let consumers: String = (0..count).map(|n| format!("[consumers.{prefix}{n}]\ncustom_id = \"{prefix}{n}\"\n")).collect();
-    gateway.edit_by_rename(|text| text.to_owned() + &consumers);
-    eventually("the edit is live", || (gateway.version() > version).then_some(()));
-}
-
-/// A list, once it has this many entries.
-fn records(gateway: &Gateway, path: &str, count: usize) -> Vec<Value> {
-    eventually(&format!("{count} at {path}"), || {
-        let all = gateway.admin("GET", path, "").json()["data"].as_array().unwrap().clone();
-        (all.len() == count).then_some(all)
-    })
-}
-
-fn texts(all: &[Value], key: &str) -> Vec<String> {
-    let mut all: Vec<String> = all.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect();
-    all.sort();
-    all
-}
+use crate::harness::{Behaviour, DIES, Gateway, Received, Receiver, WAITS, consumer_hook, eventually, raise, records, texts};
 
 fn ids(received: &[Received]) -> Vec<String> {
     let mut all: Vec<String> = received.iter().map(|one| one.header("webhook-id").to_owned()).collect();
@@ -60,8 +25,8 @@ fn status(gateway: &Gateway, hook: &str, state: &str) -> Value {
 fn what_waits_when_the_gateway_is_killed_arrives_after_the_next_start_under_the_same_ids() {
     let (failing, hanging) = (Receiver::start(Behaviour::FailFirst(3, 503)), Receiver::start(Behaviour::HangFirst(3)));
     // Those that failed are due at once; those under way are tried as if they had never been.
-    let hooks = webhook("failing", &failing.url(), "retry = { schedule = [\"1s\", \"1s\", \"1s\"] }")
-        + &webhook("hanging", &hanging.url(), "concurrency = 3");
+    let hooks = consumer_hook("failing", &failing.url(), "retry = { schedule = [\"1s\", \"1s\", \"1s\"] }")
+        + &consumer_hook("hanging", &hanging.url(), "concurrency = 3");
     let gateway = Gateway::start(&hooks);
     raise(&gateway, "c", 3);
     let before = (ids(&failing.wait_for(3)), ids(&hanging.wait_for(3)));
@@ -81,7 +46,8 @@ fn what_waits_when_the_gateway_is_killed_arrives_after_the_next_start_under_the_
 #[test]
 fn deliveries_are_listed_in_pages_and_by_state_and_what_is_asked_wrongly_is_explained() {
     let receiver = Receiver::start(Behaviour::Status(500));
-    let gateway = Gateway::start(&(webhook("waits", &receiver.url(), WAITS) + &webhook("dies", &receiver.url(), DIES)));
+    let gateway =
+        Gateway::start(&(consumer_hook("waits", &receiver.url(), WAITS) + &consumer_hook("dies", &receiver.url(), DIES)));
     raise(&gateway, "c", 5);
     let dead = records(&gateway, "/event-hooks/dies/deliveries?state=dead", 5);
     let waiting = records(&gateway, "/event-hooks/waits/deliveries?state=waiting", 5);
@@ -135,7 +101,7 @@ fn deliveries_are_listed_in_pages_and_by_state_and_what_is_asked_wrongly_is_expl
 #[test]
 fn one_delivery_is_replayed_or_all_of_a_time_under_their_ids() {
     let receiver = Receiver::start(Behaviour::FailFirst(3, 500));
-    let gateway = Gateway::start(&webhook("dies", &receiver.url(), DIES));
+    let gateway = Gateway::start(&consumer_hook("dies", &receiver.url(), DIES));
     raise(&gateway, "c", 3);
     let dead = records(&gateway, "/event-hooks/dies/deliveries?state=dead", 3);
     let id = dead[1]["id"].as_str().unwrap();
@@ -163,7 +129,8 @@ fn one_delivery_is_replayed_or_all_of_a_time_under_their_ids() {
 fn a_hook_is_tried_on_data_or_a_sample_and_its_receiver_pinged() {
     let (receiver, broken) = (Receiver::start(Behaviour::Status(200)), Receiver::start(Behaviour::Status(503)));
     let log = "[event_hooks.log]\nsource = \"crud\"\nhandler = \"log\"\n";
-    let gateway = Gateway::start(&(webhook("works", &receiver.url(), "") + &webhook("broken", &broken.url(), "") + log));
+    let gateway =
+        Gateway::start(&(consumer_hook("works", &receiver.url(), "") + &consumer_hook("broken", &broken.url(), "") + log));
     let test = |hook: &str, body: &str| {
         let answer = gateway.admin("POST", &format!("/event-hooks/{hook}/test"), body);
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -216,7 +183,7 @@ fn a_new_webhook_is_pinged_once() {
 fn a_paused_hook_lets_wait_what_comes_over_a_restart_and_until_it_is_resumed() {
     let receiver = Receiver::start(Behaviour::Status(200));
     let gateway = Gateway::start(
-        &(webhook("paused", &receiver.url(), "") + &webhook("other", &receiver.url().replace("hook", "other"), "")),
+        &(consumer_hook("paused", &receiver.url(), "") + &consumer_hook("other", &receiver.url().replace("hook", "other"), "")),
     );
     let paused = gateway.admin("POST", "/event-hooks/paused/pause", "");
     assert_eq!((paused.status, &paused.json()["state"]), (200, &json!("paused")));
@@ -242,7 +209,7 @@ fn a_receiver_that_is_gone_disables_its_hook_and_others_are_told() {
         "[event_hooks.watch]\nsource = \"event-hooks\"\nevent = \"disabled\"\nhandler = \"webhook\"\nconfig.url = \"{}\"\n",
         told.url()
     );
-    let gateway = Gateway::start(&(webhook("gone", &gone.url(), "") + &watch));
+    let gateway = Gateway::start(&(consumer_hook("gone", &gone.url(), "") + &watch));
     eventually("the outbox is open", || (gateway.admin("GET", "/status", "").json()["outbox"]["state"] == "ok").then_some(()));
     raise(&gateway, "c", 1);
     let report = told.wait_for(1).remove(0).json();
@@ -275,7 +242,7 @@ fn secrets_are_in_no_answer_and_not_in_the_outbox() {
         "secrets = [\"{}\"]\nconfig.secret = \"{}\"\nconfig.headers = {{ authorization = \"{}\" }}\n",
         secrets[0], secrets[1], secrets[2]
     );
-    let hooks = webhook("dies", &works.url(), &(more.clone() + DIES)) + &webhook("good", &gone.url(), &more);
+    let hooks = consumer_hook("dies", &works.url(), &(more.clone() + DIES)) + &consumer_hook("good", &gone.url(), &more);
     let gateway = Gateway::start(&hooks.replace("event = \"consumers\"\n", ""));
     let consumer = format!("[consumers.Joe]\nkey-auth = [{{ key = \"{}\" }}]\n", secrets[3]);
     gateway.edit_by_rename(|text| text.to_owned() + &consumer);
@@ -310,120 +277,4 @@ fn secrets_are_in_no_answer_and_not_in_the_outbox() {
         }
     }
     assert!(found >= 1);
-}
-
-/// `sluice hooks` beside this gateway.
-fn hooks(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sluice"));
-    command.args(["hooks", "--config"]).arg(gateway.config_file()).args(args);
-    command.env_remove("RUST_LOG").env_remove("SLUICE_ADMIN_TOKEN").output().unwrap()
-}
-
-/// What it prints, and what it complains of, after it ended with this code.
-#[track_caller]
-fn said(out: &Output, code: i32) -> String {
-    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(code), "{said}");
-    said
-}
-
-#[test]
-fn the_command_line_lists_tests_pauses_and_replays() {
-    let (dying, good) = (Receiver::start(Behaviour::FailFirst(3, 500)), Receiver::start(Behaviour::Status(200)));
-    let config = webhook("dies", &dying.url(), DIES) + &webhook("good", &good.url(), "");
-    let gateway = Gateway::start_with(&config, "token = \"${HUSH:-file-token}\"");
-    let cli = |args: &[&str], code: i32| said(&hooks(&gateway, args), code);
-    let lines = |args: &[&str]| -> Vec<Value> {
-        cli(args, 0).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
-    };
-    gateway.edit_by_rename(|text| text.to_owned() + "[consumers.a]\n[consumers.b]\n");
-    dying.wait_for(2);
-    let dead = eventually("both are dead", || {
-        Some(lines(&["deliveries", "dies", "--state", "dead", "--json"])).filter(|all| all.len() == 2)
-    });
-    let listed = cli(&["list"], 0);
-    assert!(listed.starts_with("NAME  STATE") && listed.lines().count() == 3, "{listed}");
-    assert!(listed.lines().any(|line| line.starts_with("dies  active") && line.contains("crud/consumers")), "{listed}");
-    let all = lines(&["list", "--json"]);
-    assert_eq!((texts(&all, "name"), &all[0]["status"]["failed"]), (vec!["dies".into(), "good".into()], &json!(2)));
-    let table = cli(&["deliveries"], 0);
-    assert!(table.lines().count() == 5 && table.contains("dead") && table.contains("delivered"), "{table}");
-    assert!(dead.iter().all(|one| table.contains(one["id"].as_str().unwrap())), "{table}");
-    assert_eq!(lines(&["deliveries", "--limit", "3", "--json"]).len(), 3);
-
-    // The third request fails as well.
-    let failed = cli(&["test", "dies"], 1);
-    assert!(failed.contains("the test of \"dies\" failed") && failed.contains("500"), "{failed}");
-    assert!(cli(&["test", "good", "--data", r#"{"entity": {"username": "Zoe"}}"#], 0).contains("status  200"));
-    assert!(good.received().iter().any(|one| one.json()["entity"]["username"] == "Zoe"));
-    assert!(cli(&["test", "good", "--data", "[1]"], 64).contains("--data"));
-
-    assert_eq!(cli(&["pause", "good"], 0), "good is paused, 0 events wait\n");
-    assert_eq!(lines(&["resume", "good", "--json"])[0]["state"], "active");
-    let id = dead[0]["id"].as_str().unwrap();
-    assert_eq!(cli(&["replay", id], 0), format!("{id} is tried again\n"));
-    assert_eq!(dying.wait_for(4)[3].header("webhook-id"), id);
-    let one = eventually("one is left", || {
-        Some(lines(&["deliveries", "dies", "--state", "dead", "--json"])).filter(|all| all.len() == 1)
-    });
-    assert_eq!(cli(&["replay", "--hook", "dies", "--since", "1000"], 0), "1 are tried again, 0 were left as they are\n");
-    assert_eq!(dying.wait_for(5)[4].header("webhook-id"), one[0]["id"].as_str().unwrap());
-}
-
-#[test]
-fn the_command_line_says_what_is_wrong_and_what_to_do() {
-    let gone = Receiver::start(Behaviour::Status(410));
-    let gateway = Gateway::start_with(&webhook("gone", &gone.url(), ""), "token = \"file-token\"");
-    gateway.edit_by_rename(|text| text.to_owned() + "[consumers.a]\n");
-    gone.wait_for(1);
-    let cli = |args: &[&str], code: i32| said(&hooks(&gateway, args), code);
-    eventually("it is disabled", || cli(&["list"], 0).contains("gone  disabled").then_some(()));
-    let refused = cli(&["replay", "--hook", "gone"], 1);
-    assert!(refused.contains("nothing was replayed: the hook is disabled: resume it first"), "{refused}");
-    assert!(cli(&["list", "--token", "other"], 1).contains("SLUICE_ADMIN_TOKEN"));
-    assert!(cli(&["pause", "nobody"], 1).contains("there is no hook \"nobody\"; `sluice hooks list`"));
-    assert!(cli(&["replay", "msg_nothing"], 1).contains("there is no delivery \"msg_nothing\""));
-    assert!(cli(&["pause", ".."], 64).contains("no name"));
-    for args in
-        [&["deliveries", "--state", "ded"][..], &["replay"], &["replay", "a", "--hook", "b"], &["list", "--admin", "nowhere"]]
-    {
-        cli(args, 64);
-    }
-    let nobody = free_address();
-    let unreachable = cli(&["list", "--admin", &format!("http://{nobody}")], 1);
-    assert!(unreachable.contains(&nobody.to_string()) && unreachable.contains("start the gateway"), "{unreachable}");
-    gateway.edit_in_place(|text| text.replace("token = \"file-token\"", "tokn = \"file-token\""));
-    assert!(cli(&["list"], 64).contains("admin.tokn"));
-}
-
-#[test]
-fn the_command_line_follows_deliveries_as_they_come_and_change() {
-    use std::io::{BufRead, BufReader};
-    let receiver = Receiver::start(Behaviour::FailFirst(1, 500));
-    let gateway = Gateway::start(&webhook("dies", &receiver.url(), DIES));
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_sluice"))
-        .args(["hooks", "tail", "--admin", &format!("http://{}", gateway.admin)])
-        .env_remove("SLUICE_ADMIN_TOKEN")
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // What was there before it looked first is not told, so something comes until it tells.
-    let (mut n, (told, heard)) = (0, std::sync::mpsc::channel());
-    let reader = std::thread::spawn(move || lines.by_ref().for_each(|line| drop(told.send(line))));
-    let line = eventually("a line", || {
-        n += 1;
-        raise(&gateway, &format!("t{n}x"), 1);
-        heard.recv_timeout(std::time::Duration::from_millis(700)).ok()
-    });
-    assert!(line.contains("  dies  msg_") && line.contains("  crud/consumers  ") && line.contains("  tries 1  "), "{line}");
-    let dead = records(&gateway, "/event-hooks/dies/deliveries?state=dead", 1).remove(0);
-    let id = dead["id"].as_str().unwrap();
-    assert_eq!(gateway.admin("POST", &format!("/deliveries/{id}/replay"), "").status, 202);
-    eventually("it is told that it was delivered at last", || {
-        heard.try_iter().find(|line| line.contains(id) && line.contains("delivered"))
-    });
-    crate::harness::run("kill", &["-s", "INT", &child.id().to_string()]);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    reader.join().unwrap();
 }

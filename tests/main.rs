@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod events;
 mod hooks;
+mod hooks_cli;
 mod hooks_fields;
 mod hooks_lambda;
 mod hooks_outbox;
