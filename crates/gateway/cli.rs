@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::hooks::args::Hooks;
+
 /// A reverse-proxy gateway that limits traffic and tells you when it does.
 #[derive(Parser)]
 #[command(name = "sluice", version, max_term_width = 100)]
@@ -49,6 +51,8 @@ pub enum Command {
         /// The file; the one of --config if not given
         file: Option<PathBuf>,
     },
+    /// Look after the event hooks of a running gateway: list, test, pause, replay what failed
+    Hooks(Hooks),
     /// List the plugins with their options
     Plugins,
     /// List the events that hooks can wait for

@@ -5,6 +5,7 @@ mod config_file;
 mod control;
 mod crud;
 mod explain;
+mod hooks;
 mod logging;
 mod prepared;
 mod run;
@@ -27,11 +28,18 @@ use crate::cli::{Cli, Command, LogFormat};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a process of a bad configuration ends with (`EX_USAGE` of sysexits.h, as linkerd does).
+/// What a process of a bad configuration or command line ends with (`EX_USAGE` of sysexits.h, as linkerd does).
 const BAD_CONFIGURATION: u8 = 64;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => {
+            // Help is a kind of error to clap, and no failure.
+            let _ = said.print();
+            return if said.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
+        }
+    };
     logging::start(cli.log_format);
     let say = match cli.log_format {
         LogFormat::Text => say_plainly,
@@ -48,11 +56,16 @@ fn main() -> ExitCode {
         Command::Events => explain::events(),
         Command::Handlers => explain::handlers(),
         Command::Schema => schema::show(),
+        Command::Hooks(args) => hooks::run(&cli.config, &args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(run::Failure::BadConfiguration(diagnostics)) => {
             say(&diagnostics.to_string());
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        Err(run::Failure::Usage(reason)) => {
+            say(&format!("sluice: {reason}"));
             ExitCode::from(BAD_CONFIGURATION)
         }
         Err(run::Failure::Start(error)) => {

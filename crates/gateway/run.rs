@@ -31,8 +31,20 @@ pub type Ended = Result<(), String>;
 pub enum Failure {
     /// The configuration has these problems.
     BadConfiguration(Diagnostics),
+    /// The command line asks for what cannot be.
+    Usage(String),
     /// Something else stood in the way.
     Start(anyhow::Error),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadConfiguration(diagnostics) => diagnostics.fmt(f),
+            Self::Usage(reason) => f.write_str(reason),
+            Self::Start(error) => write!(f, "{error:#}"),
+        }
+    }
 }
 
 impl From<anyhow::Error> for Failure {
@@ -42,7 +54,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 /// The text that the gateway starts with.
-fn read_file(file: &Path) -> Result<String, Failure> {
+pub fn read_file(file: &Path) -> Result<String, Failure> {
     config_file::read(file).map_err(|unread| match unread {
         Unread::NotText => Failure::BadConfiguration(Diagnostics::of_file(file, &unread.to_string())),
         Unread::Io(error) => {

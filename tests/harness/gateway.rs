@@ -72,6 +72,17 @@ impl Gateway {
     /// Stops it and starts it again in the same folder.
     pub fn restart(mut self) -> Self {
         self.stop();
+        self.start_again()
+    }
+
+    /// Kills it, so that it can do nothing more, and starts it again in the same folder.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.signal("KILL");
+        self.wait();
+        self.start_again()
+    }
+
+    fn start_again(mut self) -> Self {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         Self::spawn(folder, self.proxy, self.admin)
     }
@@ -88,6 +99,11 @@ impl Gateway {
 
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("gateway.toml")
+    }
+
+    /// What it keeps over a restart.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     pub fn config_text(&self) -> String {

@@ -1,12 +1,14 @@
 //! What every test starts: a gateway in a fresh folder, an upstream, a receiver of webhooks, a raw socket.
 
 mod client;
+mod deliveries;
 mod gateway;
 mod receiver;
 mod server;
 mod wait;
 
 pub use client::{Answer, Request, get, raw, read_head, request, unchunked};
+pub use deliveries::{DIES, WAITS, consumer_hook, raise, records, texts};
 pub use gateway::Gateway;
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};

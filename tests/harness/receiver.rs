@@ -21,6 +21,8 @@ pub enum Behaviour {
     FailFirst(usize, u16),
     /// Nothing, ever.
     Hang,
+    /// Nothing to the first that many requests, then 200.
+    HangFirst(usize),
     /// 200 and a body without an end.
     Endless,
 }
@@ -105,7 +107,8 @@ async fn answer(behaviour: Behaviour, nth: usize) -> Response {
     match behaviour {
         Behaviour::Status(code) => status(code),
         Behaviour::FailFirst(failing, code) => status(if nth <= failing { code } else { 200 }),
-        Behaviour::Hang => std::future::pending().await,
+        Behaviour::HangFirst(hanging) if nth > hanging => status(200),
+        Behaviour::Hang | Behaviour::HangFirst(_) => std::future::pending().await,
         Behaviour::Endless => {
             let chunks = futures_util::stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024])));
             Body::from_stream(chunks).into_response()

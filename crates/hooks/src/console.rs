@@ -45,7 +45,7 @@ pub enum Refused {
 pub struct ReplayCounts {
     /// Deliveries that are tried again.
     pub replayed: u64,
-    /// Deliveries that wait or are under way anyway, or that the hook does not want any more.
+    /// Deliveries that are under way anyway, or that the hook does not want any more.
     pub skipped: u64,
 }
 
@@ -103,9 +103,9 @@ impl Engine {
         let (now, mut counts) = (Instant::now(), ReplayCounts::default());
         for kept in all {
             match kept.into_job().map(|job| lane.replay(job, now)) {
-                Some(Replayed::Again) => counts.replayed += 1,
+                Some(Replayed::Again | Replayed::Hastened) => counts.replayed += 1,
                 Some(Replayed::Disabled) => return Err(Refused::Conflict("the hook is disabled: resume it first".into())),
-                Some(Replayed::Hastened | Replayed::UnderWay | Replayed::Unwanted) | None => counts.skipped += 1,
+                Some(Replayed::UnderWay | Replayed::Unwanted) | None => counts.skipped += 1,
             }
         }
         Ok(counts)

@@ -24,7 +24,7 @@ use crate::delivery::work;
 use crate::hook::Hook;
 use crate::job::{Data, Job, unix_ms};
 use crate::lane::Lane;
-use crate::outbox::{Kept, Told};
+use crate::outbox::{Change, Kept, Told};
 use crate::stats::HookStats;
 
 /// How long the beginning waits for what earlier processes left; if it comes later, it is taken up then.
@@ -72,10 +72,11 @@ struct Lanes {
 impl Engine {
     /// An engine without hooks. Nothing happens before [`Engine::run`].
     pub fn new(bus: Arc<Bus>, options: Options) -> Arc<Self> {
+        let Options { state_dir, grace } = options;
         Arc::new(Self {
-            grace: options.grace,
+            grace,
             lanes: Mutex::default(),
-            around: Arc::new(Around::new(&bus, &options.state_dir)),
+            around: Arc::new(Around::new(&bus, &state_dir)),
             bus,
             clients: Arc::default(),
             progress: Arc::default(),
@@ -269,14 +270,17 @@ impl Engine {
         let now = Instant::now();
         let (mut taken, mut lost) = (0, 0);
         for kept in all {
-            let (hook, due, count) = (kept.hook, kept.due(now), kept.count);
+            let (hook, seq, due, count) = (kept.hook, kept.seq, kept.due(now), kept.count);
             let lane = self.lane(hook);
             match lane.zip(kept.into_job()).filter(|(lane, job)| lane.wants(job.kind)) {
                 Some((lane, job)) => {
                     lane.restore(job, due, now);
                     taken += count;
                 }
-                None => lost += count,
+                None => {
+                    self.around.outbox.tell(Change::Gone { seq });
+                    lost += count;
+                }
             }
         }
         if taken > 0 {

@@ -61,6 +61,7 @@ pub use hook::{Hook, build};
 pub use outbox::{OutboxStatus, WantedRecords};
 pub use record::{Record, Reference};
 pub use registry::{HANDLERS, Kind, kind};
+pub use rfc3339::utc;
 pub use signing::Key;
 pub use stats::HookStats;
 pub use wanted::{dotted_filter, filter_as_written};

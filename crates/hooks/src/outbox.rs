@@ -62,7 +62,7 @@ pub(crate) struct Retention {
 /// How the outbox is, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutboxStatus {
-    /// `ok`, `memory` (it cannot be written, and deliveries are kept in memory only), or `closed`.
+    /// `opening`, `ok`, `memory` (it cannot be written, and deliveries are kept in memory only), or `closed`.
     pub state: &'static str,
     /// Why it is not `ok`.
     pub reason: Option<String>,
@@ -122,6 +122,7 @@ impl Outbox {
     pub fn start(&self) -> std::io::Result<(mpsc::Receiver<Told>, std::thread::JoinHandle<()>)> {
         let (sender, changes) = sync_channel(ROOM);
         let (told, receiver) = mpsc::channel(64);
+        self.shared.status(|status| status.state = "opening");
         let writer = writer::Writer::new(self.shared.clone(), changes, told);
         let thread = std::thread::Builder::new().name("outbox".into()).spawn(move || writer.run())?;
         *self.sender() = Some(sender);

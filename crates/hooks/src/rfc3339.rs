@@ -3,7 +3,7 @@
 const DAY: u64 = 86_400;
 
 /// Unix milliseconds as a time in UTC, such as `2026-02-28T23:59:59.007Z`.
-pub(crate) fn utc(unix_ms: u64) -> String {
+pub fn utc(unix_ms: u64) -> String {
     let (seconds, millis) = (unix_ms / 1000, unix_ms % 1000);
     let (year, month, day) = date(seconds / DAY);
     let of_day = seconds % DAY;

@@ -26,10 +26,12 @@ pub(crate) enum Replayed {
 }
 
 impl Lane {
-    /// Takes over how the hook stood in an earlier process.
+    /// Takes over how the hook stood in an earlier process, unless something was said of it since.
     pub fn stand(&self, standing: Standing) {
         let mut state = self.state();
-        state.standing = standing.for_version(&state.hook.fingerprint);
+        if state.standing == Standing::of(&state.hook.fingerprint) {
+            state.standing = standing.for_version(&state.hook.fingerprint);
+        }
         self.around.changed.notify_one();
     }
 

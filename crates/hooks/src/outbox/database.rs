@@ -140,8 +140,10 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
             params![hook.as_bytes(), signed(unix_ms()), crate::record::Try::none(reason).to_json()],
         ),
         Change::All { hook, waiting } => {
-            run(transaction, "DELETE FROM deliveries WHERE hook = ?1 AND state = 0", params![hook.as_bytes()])?;
-            waiting.iter().try_for_each(|entry| insert(transaction, entry))
+            // What is still there keeps the record of its tries: 3 is nobody's state.
+            run(transaction, "UPDATE deliveries SET state = 3 WHERE hook = ?1 AND state = 0", params![hook.as_bytes()])?;
+            waiting.iter().try_for_each(|entry| insert(transaction, entry))?;
+            run(transaction, "DELETE FROM deliveries WHERE hook = ?1 AND state = 3", params![hook.as_bytes()])
         }
         Change::Standing { hook, standing } => run(
             transaction,
@@ -156,8 +158,10 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
 fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> {
     run(
         transaction,
-        "INSERT OR REPLACE INTO deliveries (seq, id, hook, state, source, event, data, count, first_at, last_at, attempts, due_at)
-         VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO deliveries (seq, id, hook, state, source, event, data, count, first_at, last_at, attempts, due_at)
+         VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (seq) DO UPDATE SET state = 0, count = excluded.count, first_at = excluded.first_at,
+            last_at = excluded.last_at, attempts = excluded.attempts, due_at = excluded.due_at, ended_at = NULL",
         params![
             signed(entry.seq),
             entry.id,

@@ -172,6 +172,8 @@ async fn a_locked_outbox_is_done_without_and_made_good_later() {
     assert_eq!(left(dir.path()), (21, 21), "what waits is there, what was delivered is not waiting");
     let running = Running::start(dir.path(), &text);
     running.until("dead", |stats| stats.waiting == 21).await;
+    let tried_before = running.records("waiting").await.pop().unwrap();
+    assert_eq!(tried_before.tries.as_array().map(Vec::len), Some(1), "what was made good keeps its record");
     assert!(receiver.rest().is_empty());
     running.stop().await;
 }
@@ -203,6 +205,22 @@ async fn a_place_that_cannot_be_written_stops_no_delivery() {
     outbox_is(&running, "memory").await;
     assert!(matches!(running.engine.record("msg_00000000000000010000000000000000").await, Err(Refused::Outbox(_))));
     running.stop().await;
+}
+
+#[tokio::test]
+async fn what_waited_for_a_hook_that_is_gone_at_the_start_is_dropped_for_good() {
+    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
+    let running = Running::start(dir.path(), &webhook("goes", dead().await, "retry = { schedule = [\"1h\"] }"));
+    running.emit(1);
+    running.until("goes", |stats| stats.retried == 1).await;
+    running.stop().await;
+    assert_eq!(left(dir.path()), (1, 1));
+    let running = Running::start(dir.path(), &webhook("stays", receiver.addr, ""));
+    running.emit(2);
+    receiver.next().await;
+    running.until("stays", |stats| stats.delivered == 1).await;
+    running.stop().await;
+    assert_eq!(left(dir.path()), (0, 0));
 }
 
 #[tokio::test]

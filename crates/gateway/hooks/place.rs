@@ -1,0 +1,79 @@
+//! Where the Admin API of a running gateway is, and what it wants to be sent: what the command line says, else the file.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use reqwest::Url;
+use sluice_config::{Admin, Diagnostics, ProcessEnvironment, Segment, Source, read};
+
+use super::args::Hooks;
+use crate::run::{Failure, read_file};
+
+/// An Admin API.
+pub struct Place {
+    pub url: Url,
+    pub token: Option<String>,
+}
+
+impl Place {
+    pub fn find(file: &Path, args: &Hooks) -> Result<Self, Failure> {
+        // An empty variable is none.
+        let token = args.token.clone().filter(|token| !token.is_empty());
+        let given = args.admin.as_deref().map(address).transpose()?;
+        // With an address the file need not be there: what it could add is the token.
+        let admin = if given.is_none() || (token.is_none() && file.exists()) { Some(section(file)?) } else { None };
+        let (listen, written) = admin.map_or((None, None), |admin| (Some(admin.listen), admin.token));
+        let url = given.map_or_else(|| address(&format!("http://{}", reachable(listen.unwrap_or(DEFAULT)))), Ok)?;
+        Ok(Self { url, token: token.or(written) })
+    }
+}
+
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
+
+fn address(text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    url.ok_or_else(|| {
+        Failure::Usage(format!("--admin: `{text}` is no address of an Admin API; write one such as http://127.0.0.1:8001"))
+    })
+}
+
+/// `[admin]` of the file. What is wrong elsewhere in it, such as a variable that is set for the gateway only, is no matter.
+fn section(file: &Path) -> Result<Admin, Failure> {
+    let draft = read(Source::new(file, read_file(file)?), &ProcessEnvironment);
+    let matters = |segment: Option<&Segment>| matches!(segment, Some(Segment::Key(key)) if key == "admin");
+    let problems: Vec<_> =
+        draft.problems.into_iter().filter(|problem| problem.path.0.is_empty() || matters(problem.path.0.first())).collect();
+    if problems.is_empty() {
+        Ok(draft.config.admin)
+    } else {
+        Err(Failure::BadConfiguration(Diagnostics::locate(problems, &draft.document)))
+    }
+}
+
+/// Who listens everywhere is reached at home.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let home = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(home, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_reached_at_home() {
+        for (listen, at) in [("0.0.0.0:8001", "127.0.0.1:8001"), ("[::]:1", "[::1]:1"), ("192.0.2.7:8001", "192.0.2.7:8001")] {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), at);
+        }
+    }
+
+    #[test]
+    fn an_address_is_http_and_has_a_host() {
+        assert!(["http://127.0.0.1:8001", "https://[::1]/", "http://localhost:1"].iter().all(|text| address(text).is_ok()));
+        assert!(["", "127.0.0.1:8001", "localhost:8001", "ftp://127.0.0.1", "/x"].iter().all(|text| address(text).is_err()));
+    }
+}
