@@ -131,7 +131,7 @@ impl Egress {
     pub(crate) fn check(&self, url: &Url, path: KeyPath) -> Option<Problem> {
         let refused = self.judge_url(url).err()?;
         let help = if refused.opens {
-            format!("call a public address, or add \"{}\" to `egress_allow` of [hooks]", refused.address)
+            format!("call a public address, or add \"{}\" to `egress_allow` of [hooks]", refused.address.to_canonical())
         } else {
             "call another address; no setting opens this one".to_owned()
         };

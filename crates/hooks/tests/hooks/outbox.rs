@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sluice_hooks::{Network, Refused, Settings, WantedRecords};
+use sluice_hooks::{Network, Record, Refused, Settings, WantedRecords};
 
 use crate::support::{Receiver, Running, dead, in_time, left, webhook};
 
@@ -129,7 +129,7 @@ async fn records_come_in_pages_and_by_state_hook_and_time() {
     }
     let page = |before, limit| WantedRecords { hook: Some(running.id("a")), before, limit, ..WantedRecords::default() };
     let first = running.engine.records(page(None, 3)).await.unwrap();
-    let second = running.engine.records(page(first.last().map(|record| record.place()), 3)).await.unwrap();
+    let second = running.engine.records(page(first.last().map(Record::place), 3)).await.unwrap();
     assert_eq!((first.len(), second.len()), (3, 2));
     let ids: HashSet<&str> = first.iter().chain(&second).map(|record| record.id.as_str()).collect();
     assert_eq!(ids.len(), 5);
