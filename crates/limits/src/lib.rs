@@ -43,7 +43,7 @@ pub use governor::nanos::Nanos;
 pub use in_flight::{InFlight, Permit};
 pub use key::{Key, Keys, Kind, Net};
 pub use limiter::{ALGORITHMS, Algorithm, Decision, Limiter, algorithm};
-pub use policy::{MAX_WINDOWS, Policy, TooManyWindows, Verdict};
+pub use policy::{MAX_WINDOWS, Policy, Room, TooManyWindows, Verdict};
 pub use quota::{LimitError, MAX_EXACT_LIMIT, MAX_LIMIT, MAX_WINDOW, Quota, QuotaError};
 pub use store::Table;
 pub use watch::{Watch, Watched};
