@@ -167,8 +167,9 @@ impl StateStore for Buckets {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let now = AtHand.now();
-        let at_rest = |full_at| full_at <= earliest(now).as_u64();
-        let (answer, full_at) = self.0.update(now, *key, at_rest, |full_at| {
+        let measure = &measure;
+        let at_rest = move |full_at| full_at <= earliest(now).as_u64();
+        let (answer, full_at) = self.0.update(now, *key, at_rest, move |full_at| {
             match measure(NonZeroU64::new(full_at).map(|full_at| full_at.get().into())) {
                 Ok((answer, after)) => {
                     let after = u64::from(after).min(ELSEWHERE - 1);

@@ -253,10 +253,10 @@ impl<S: CopySlot> Store<S> {
         &self,
         now: Nanos,
         key: Key,
-        at_rest: impl Fn(S::State) -> bool,
-        change: impl Fn(S::State) -> (Option<S::State>, R),
+        at_rest: impl Fn(S::State) -> bool + Copy,
+        change: impl Fn(S::State) -> (Option<S::State>, R) + Copy,
     ) -> R {
-        match S::update_hot(self.table, key.id(), &change) {
+        match S::update_hot(self.table, key.id(), change) {
             Hit::Changed(result) => return result,
             Hit::Hot => self.move_out(key),
             Hit::Unknown => (),
@@ -264,9 +264,9 @@ impl<S: CopySlot> Store<S> {
         if let Some(slot) = self.section(key).slots.get(&key.id()) {
             return self.places.hot.show(key.id(), &slot, |slot| slot.update(change));
         }
-        let remember = Cell::new(false);
-        let at_rest = |slot: &S| at_rest(slot.load());
-        self.add(now, key, at_rest, |slot| {
+        let at_rest = move |slot: &S| at_rest(slot.load());
+        self.add(now, key, at_rest, move |slot| {
+            let remember = Cell::new(false);
             let result = slot.update(|state| {
                 let (after, result) = change(state);
                 remember.set(after.is_some());
