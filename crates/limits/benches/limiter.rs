@@ -18,8 +18,7 @@ use std::{
 use divan::{Bencher, Divan, black_box};
 use governor::{RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, state::keyed::DashMapStateStore};
 use sluice_limits::{
-    ALGORITHMS, Budget, Clock, Decision, Key, Keys, Limiter, MAX_WINDOWS, ManualClock, Nanos, Policy, Quota, SharedClock,
-    UnixClock, algorithm,
+    ALGORITHMS, Budget, Clock, Key, Keys, Limiter, ManualClock, Nanos, Policy, Quota, Room, SharedClock, UnixClock, algorithm,
 };
 
 const MILLION: usize = 1_000_000;
@@ -206,7 +205,7 @@ fn policy_of_three_windows(bencher: Bencher<'_, '_>, name: &str) {
     let policy = Policy::new((0..3).map(|_| limiter(name, PLENTY)).collect()).expect("three windows");
     let key = key(0);
     bencher.bench(|| {
-        let mut room = [Decision::default(); MAX_WINDOWS];
+        let mut room = Room::new();
         policy.check(black_box(key), 1, &mut room).refused_by
     });
 }

@@ -19,7 +19,7 @@ use crate::{
     quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Shape, Single},
     store::{Store, Table},
-    window::{Standing, Window},
+    window::{Counts, Moment, Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm =
@@ -43,35 +43,58 @@ impl FixedWindow {
         Self { quota: *quota, window: Window::new(quota.window), clock, store }
     }
 
-    /// Charges the cost if it fits, and answers. More than the limit is spent if that was larger once.
+    /// What a request leaves of a word, if it leaves a trace. Threads race for that: so it is short, and requests are
+    /// answered when the race is over. Of most the rate is all that must be known then; of others the word that they found.
     #[inline]
-    fn charge(&self, standing: &mut Standing, cost: u32) -> Decision {
-        let limit = self.quota.limit;
-        let rate = standing.counts.current + u64::from(cost);
-        let admitted = rate <= limit;
-        if admitted {
-            standing.spend(cost.into());
+    fn charge(&self, word: u64, cost: u32, moment: &Moment, looked: &Looked) -> (Option<u64>, Result<u64, u64>) {
+        let counts = Single.read(word);
+        if moment.standing(counts).is_none() {
+            return (self.charge_other(counts, cost, moment, looked), Err(word));
         }
-        let until_end = Duration::from_nanos(standing.until_end());
-        Decision {
-            admitted,
-            cost,
-            limit,
-            remaining: limit.saturating_sub(standing.counts.current),
-            rate,
-            reset: until_end,
-            retry_after: if admitted { Duration::ZERO } else { until_end },
+        let rate = counts.current + u64::from(cost);
+        if rate <= self.quota.limit {
+            return ((cost > 0).then(|| Single.add(word, cost)), Ok(rate));
         }
+        looked.set(None);
+        (None, Err(word))
     }
 
-    fn stand(&self, word: u64, now: Nanos) -> Standing {
-        self.window.stand_by(&self.clock, Single.read(word), now)
+    /// The same where the counts are of another window.
+    #[inline(never)]
+    fn charge_other(&self, counts: Counts, cost: u32, moment: &Moment, looked: &Looked) -> Option<u64> {
+        let mut standing = self.window.stand_by(&self.clock, counts, moment, looked);
+        if standing.counts.current + u64::from(cost) <= self.quota.limit {
+            standing.spend(cost.into());
+        }
+        standing.changed.then(|| Single.write(standing.counts))
+    }
+
+    /// Answers a request that is admitted with this rate, so long before its window ends.
+    #[inline]
+    fn admission(&self, cost: u32, rate: u64, reset: Duration) -> Decision {
+        let limit = self.quota.limit;
+        Decision { admitted: true, cost, limit, remaining: limit - rate, rate, reset, retry_after: Duration::ZERO }
+    }
+
+    /// Answers any request, by how it found its key. More than the limit is spent if that was larger once.
+    #[inline(never)]
+    fn decision(&self, standing: Standing, cost: u32) -> Decision {
+        let (limit, spent) = (self.quota.limit, standing.counts.current);
+        let (rate, wait) = (spent + u64::from(cost), Duration::from_nanos(standing.until_end()));
+        if rate <= limit {
+            return self.admission(cost, rate, wait);
+        }
+        let remaining = limit.saturating_sub(spent);
+        Decision { admitted: false, cost, limit, remaining, rate, reset: wait, retry_after: wait }
     }
 
     fn at_rest(&self, word: u64, now: Nanos) -> bool {
-        self.window.stand(Single.read(word), earliest(now)).counts.current == 0
+        self.window.stand(Single.read(word), &self.window.moment(earliest(now))).counts.current == 0
     }
 }
+
+/// When the clock was looked at again, if it was.
+type Looked = Cell<Option<Nanos>>;
 
 impl Limiter for FixedWindow {
     fn now(&self) -> Nanos {
@@ -79,18 +102,18 @@ impl Limiter for FixedWindow {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        let decision = Cell::new(Decision::default());
+        let moment = self.window.moment(now);
         let at_rest = |word| self.at_rest(word, now);
-        self.store.update(now, key, at_rest, |word| {
-            let mut standing = self.stand(word, now);
-            decision.set(self.charge(&mut standing, cost));
-            standing.changed.then(|| Single.write(standing.counts))
-        });
-        decision.get()
+        let (reset, looked) = (moment.until_end(), Looked::default());
+        match self.store.update(now, key, at_rest, |word| self.charge(word, cost, &moment, &looked)) {
+            Ok(rate) => self.admission(cost, rate, reset),
+            Err(found) => self.decision(self.window.stand_later(Single.read(found), &moment, &looked), cost),
+        }
     }
 
     fn peek_at(&self, now: Nanos, key: Key) -> Decision {
-        let nothing = self.charge(&mut self.stand(self.store.load(key), now), 0);
+        let counts = Single.read(self.store.load(key));
+        let nothing = self.decision(self.window.stand_by(&self.clock, counts, &self.window.moment(now), &Looked::default()), 0);
         nothing.of_look(|| nothing.reset)
     }
 

@@ -22,7 +22,7 @@ use std::{
 use governor::{
     RateLimiter,
     clock::Clock,
-    middleware::StateInformationMiddleware,
+    middleware::{RateLimitingMiddleware, StateSnapshot},
     nanos::Nanos,
     state::{StateStore, keyed::ShrinkableKeyedStateStore},
 };
@@ -56,7 +56,7 @@ fn refill(quota: &Quota) -> u64 {
 #[derive(Debug)]
 struct Gcra {
     quota: Quota,
-    limiter: RateLimiter<Key, Buckets, AtHand, StateInformationMiddleware>,
+    limiter: RateLimiter<Key, Buckets, AtHand, Terse>,
     /// The store of `limiter`.
     store: Buckets,
     clock: SharedClock,
@@ -75,7 +75,7 @@ impl Gcra {
             .allow_burst(NonZeroU32::new(burst).expect("a burst is at least one"));
         let store = Buckets(store);
         // Governor counts from the time of its making, and stands still before: so it is made at the epoch.
-        let limiter = AtHand::at(Nanos::new(0), |at_hand| RateLimiter::new(governors, store.clone(), at_hand));
+        let limiter = AtHand::at(Nanos::new(0), || RateLimiter::new(governors, store.clone(), AtHand));
         Self { quota: *quota, limiter, store, clock, burst, refill }
     }
 
@@ -119,13 +119,15 @@ impl Gcra {
     /// Asks governor. `Err` is how long until the cost fits.
     #[inline]
     fn ask(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<Decision, u64> {
-        let answer = AtHand::at(now, |_| match cost.get() {
+        let answer = AtHand::at(now, || match cost.get() {
             1 => self.limiter.check_key(&key),
             _ => self.limiter.check_key_n(&key, cost).expect("the cost is no larger than the burst"),
         });
+        let debt = AtHand::full_at().saturating_sub(now.as_u64());
         match answer {
-            Ok(state) => Ok(self.admit(self.burst - state.remaining_burst_capacity(), cost.get())),
-            Err(not_until) => Err(not_until.wait_time_from(now).as_nanos() as u64),
+            Ok(()) => Ok(self.admit(debt.div_ceil(self.refill) as u32, cost.get())),
+            // Refused is what would leave more to fill than a bucket holds.
+            Err(()) => Err(debt.saturating_add(self.refill * u64::from(cost.get())).saturating_sub(self.capacity())),
         }
     }
 
@@ -165,22 +167,19 @@ impl StateStore for Buckets {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let now = AtHand.now();
-        let answer = Cell::new(None);
-        self.0.update(
-            now,
-            *key,
-            |full_at| full_at <= earliest(now).as_u64(),
-            |state| {
-                let measured = measure(NonZeroU64::new(state).map(|state| state.get().into()));
-                let (result, after) = match measured {
-                    Ok((result, after)) => (Ok(result), Some(u64::from(after).min(ELSEWHERE - 1))),
-                    Err(refusal) => (Err(refusal), None),
-                };
-                answer.set(Some(result));
-                after
-            },
-        );
-        answer.into_inner().expect("the change ran")
+        let measure = &measure;
+        let at_rest = move |full_at| full_at <= earliest(now).as_u64();
+        let (answer, full_at) = self.0.update(now, *key, at_rest, move |full_at| {
+            match measure(NonZeroU64::new(full_at).map(|full_at| full_at.get().into())) {
+                Ok((answer, after)) => {
+                    let after = u64::from(after).min(ELSEWHERE - 1);
+                    (Some(after), (Ok(answer), after))
+                }
+                Err(refusal) => (None, (Err(refusal), full_at)),
+            }
+        });
+        AtHand::found(full_at);
+        answer
     }
 }
 
@@ -273,18 +272,33 @@ impl Limiter for Gcra {
     }
 }
 
-/// Governor's clock: it tells the time of the check at hand, so that governor judges the moment that we were given.
+/// The check at hand. It is governor's clock, so that governor judges the moment that we were given; and it takes from the
+/// store what governor would compute from copies of its state: when the bucket will be full.
 #[derive(Debug)]
 struct AtHand;
 
-thread_local!(static AT_HAND: Cell<u64> = const { Cell::new(0) });
+thread_local! {
+    static TIME: Cell<u64> = const { Cell::new(0) };
+    static FULL_AT: Cell<u64> = const { Cell::new(0) };
+}
 
 impl AtHand {
     /// Runs `ask` at this time.
     #[inline]
-    fn at<R>(now: Nanos, ask: impl FnOnce(Self) -> R) -> R {
-        AT_HAND.set(now.as_u64());
-        ask(Self)
+    fn at<R>(now: Nanos, ask: impl FnOnce() -> R) -> R {
+        TIME.set(now.as_u64());
+        ask()
+    }
+
+    /// Notes when the bucket will be full: with what was taken, or as it stands if nothing was.
+    #[inline]
+    fn found(full_at: u64) {
+        FULL_AT.set(full_at);
+    }
+
+    #[inline]
+    fn full_at() -> u64 {
+        FULL_AT.get()
     }
 }
 
@@ -293,8 +307,23 @@ impl Clock for AtHand {
 
     #[inline]
     fn now(&self) -> Nanos {
-        Nanos::new(AT_HAND.get())
+        Nanos::new(TIME.get())
     }
+}
+
+/// Has governor say yes or no, and no more.
+#[derive(Debug)]
+struct Terse;
+
+impl RateLimitingMiddleware<Nanos> for Terse {
+    type PositiveOutcome = ();
+    type NegativeOutcome = ();
+
+    #[inline]
+    fn allow<K>(_: &K, _: impl Into<StateSnapshot>) {}
+
+    #[inline]
+    fn disallow<K>(_: &K, _: impl Into<StateSnapshot>, _: Nanos) {}
 }
 
 #[cfg(test)]

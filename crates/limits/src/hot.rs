@@ -62,9 +62,9 @@ struct Apart<T>(T);
 
 /// What a thread knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hit {
-    /// Where its word is: it is changed.
-    Changed,
+pub enum Hit<R> {
+    /// Where its word is: it is changed, and this is what the change says.
+    Changed(R),
     /// That it is hot.
     Hot,
     /// Nothing.
@@ -158,7 +158,7 @@ thread_local! {
 
 /// Changes the word of a key if this thread remembers where it is.
 #[inline]
-pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) -> Hit {
+pub(crate) fn update<R>(table: u64, id: Id, change: impl Fn(u64) -> (Option<u64>, R)) -> Hit<R> {
     let update = |memory: &RefCell<Memory>| {
         let memory = &mut *memory.borrow_mut();
         let seen = &mut memory.seen[place(table, id)];
@@ -176,32 +176,38 @@ pub(crate) fn update(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) ->
         if !word.used.0.load(Ordering::Relaxed) {
             word.used.0.store(true, Ordering::Relaxed);
         }
-        let Some(state) = exchange(&word.slot.0, seen.last, change) else {
-            seen.word = None;
-            return Hit::Unknown;
-        };
-        seen.last = state;
-        Hit::Changed
+        if let Some(result) = exchange(&word.slot.0, &mut seen.last, change) {
+            return Hit::Changed(result);
+        }
+        seen.word = None;
+        Hit::Unknown
     };
     MEMORY.try_with(update).unwrap_or(Hit::Unknown)
 }
 
-/// Changes a word by what `change` says, as one step, and returns what it holds then. None if the word is back.
+/// Changes a word by what `change` says, as one step, and returns what else that says. None if the word is back.
 ///
-/// `last` is what it held when this thread was here before. If it still does, the word is not read before it is changed:
+/// `last` is what it held when this thread was here before, and then what it holds now. If it still holds that, the word is not read before it is changed:
 /// between threads, to fetch a word once is half the time of fetching it to read and again to write.
 #[inline]
-fn exchange(word: &AtomicU64, last: u64, change: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-    let mut before = last;
+fn exchange<R>(word: &AtomicU64, last: &mut u64, change: impl Fn(u64) -> (Option<u64>, R)) -> Option<R> {
+    let mut before = *last;
     loop {
         debug_assert_ne!(before, ELSEWHERE, "a word that is back never changes");
-        let now = match change(before) {
+        let (after, result) = change(before);
+        let now = match after {
             Some(after) => match word.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(after),
+                Ok(_) => {
+                    *last = after;
+                    return Some(result);
+                }
                 Err(now) => now,
             },
             None => match word.load(Ordering::Relaxed) {
-                now if now == before => return Some(now),
+                now if now == before => {
+                    *last = now;
+                    return Some(result);
+                }
                 now => now,
             },
         };

@@ -130,6 +130,18 @@ impl Keys {
         Self { hasher: SipHasher13::new_with_keys(seed, !seed) }
     }
 
+    /// Keys of one kind.
+    pub fn kind(&self, kind: &[u8]) -> Kind {
+        let mut hasher = self.hasher;
+        // No part is so long, so that what begins like this is a kind.
+        hasher.write_u64(u64::MAX);
+        hasher.write_u64(kind.len() as u64);
+        hasher.write(kind);
+        // Whole words, so that a value begins with one.
+        hasher.write(&[0; 8][..kind.len().next_multiple_of(8) - kind.len()]);
+        Kind { hasher }
+    }
+
     /// The key of the parts, in order. Where one part ends matters: ("ab", "c") is not ("a", "bc").
     #[inline]
     pub fn key(&self, parts: &[&[u8]]) -> Key {
@@ -140,6 +152,27 @@ impl Keys {
         }
         let hash = hasher.finish128();
         Key { id: Id([hash.h1, hash.h2]), net: Net::UNKNOWN }
+    }
+}
+
+/// Makes keys of one kind, such as those of addresses: what all of them begin with is hashed already.
+#[derive(Clone)]
+pub struct Kind {
+    hasher: SipHasher13,
+}
+
+impl Kind {
+    /// The key of a value.
+    #[inline]
+    pub fn key(&self, value: &[u8]) -> Key {
+        let hash = self.hasher.hash(value);
+        Key { id: Id([hash.h1, hash.h2]), net: Net::UNKNOWN }
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kind(secret)")
     }
 }
 
@@ -177,6 +210,8 @@ impl Hasher for Handed {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn check(left: &[&[u8]], right: &[&[u8]], same: bool) {
@@ -194,6 +229,17 @@ mod tests {
         check(&[b"ab", b"c"], &[b"a", b"bc"], false);
         check(&[b"ab"], &[b"ab", b""], false);
         check(&[], &[b""], false);
+    }
+
+    #[test]
+    fn a_key_is_of_one_kind_and_one_value() {
+        let keys = Keys::fixed(7);
+        let texts: [&[u8]; 10] =
+            [b"", b"\0", b"a", b"ab", b"ab\0", b"abcdefg", b"abcdefgh", b"abcdefgh\0", b"abcdefghi", &[0; 256]];
+        let all: Vec<Key> = texts.iter().flat_map(|kind| texts.map(|value| keys.kind(kind).key(value))).collect();
+        let distinct: HashSet<Key> = all.iter().copied().chain(texts.map(|text| keys.key(&[text]))).collect();
+        assert_eq!(distinct.len(), 110);
+        assert_eq!(keys.kind(b"ip").key(b"192.0.2.1"), keys.clone().kind(b"ip").key(b"192.0.2.1"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use governor::nanos::Nanos;
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::{
@@ -12,6 +13,9 @@ use crate::{
 
 /// How many windows a policy has at most.
 pub const MAX_WINDOWS: usize = 8;
+
+/// Room for the decisions of a policy. All of them have some, so that nothing is allocated.
+pub type Room = SmallVec<[Decision; MAX_WINDOWS]>;
 
 /// Windows that a request must all fit, in the order in which they were configured. They read one clock.
 #[derive(Clone, Debug)]
@@ -48,46 +52,50 @@ impl Policy {
         &self.windows
     }
 
-    /// Charges every window, or none. The caller lends the room for the decisions, so that nothing is allocated.
+    /// Charges every window, or none. The caller lends the room for the decisions; what is in it goes.
     ///
     /// A window that charges refused requests counts those that it refuses itself.
     ///
     /// Between the charge of a window and its return, another request may find it fuller than it is: under races
     /// a policy refuses too much rather than admits too much.
-    pub fn check<'a>(&self, key: Key, cost: u32, room: &'a mut [Decision; MAX_WINDOWS]) -> Verdict<'a> {
+    pub fn check<'a>(&self, key: Key, cost: u32, room: &'a mut Room) -> Verdict<'a> {
         self.check_at(self.now(), key, cost, room)
     }
 
     /// The same at a time that [`Policy::now`] told: all policies of a request share one look at the clock.
-    pub fn check_at<'a>(&self, now: Nanos, key: Key, cost: u32, room: &'a mut [Decision; MAX_WINDOWS]) -> Verdict<'a> {
-        let decisions = &mut room[..self.windows.len()];
-        let mut refused_by = None;
-        for (index, window) in self.windows.iter().enumerate() {
-            // After a refusal the rest is only asked how it stands.
-            let cost = if refused_by.is_none() { cost } else { 0 };
-            decisions[index] = window.check_at(now, key, cost);
-            if !decisions[index].admitted && refused_by.is_none() {
-                refused_by = Some(index);
+    pub fn check_at<'a>(&self, now: Nanos, key: Key, cost: u32, room: &'a mut Room) -> Verdict<'a> {
+        room.clear();
+        for window in &self.windows {
+            let decision = window.check_at(now, key, cost);
+            room.push(decision);
+            if !decision.admitted {
+                return self.refuse(now, key, cost, room);
             }
         }
-        let charged = refused_by.unwrap_or(0);
-        for (window, decision) in self.windows.iter().zip(&mut *decisions).take(charged) {
+        Verdict { refused_by: None, decisions: room }
+    }
+
+    /// The last window that was asked refuses: those before it get back what they took, and the rest is only asked how it
+    /// stands.
+    #[inline(never)]
+    fn refuse<'a>(&self, now: Nanos, key: Key, cost: u32, room: &'a mut Room) -> Verdict<'a> {
+        let refused_by = room.len() - 1;
+        room.extend(self.windows[room.len()..].iter().map(|window| window.check_at(now, key, 0)));
+        for (window, decision) in self.windows.iter().zip(&mut *room).take(refused_by) {
             window.refund_at(now, key, cost);
             decision.rate -= u64::from(cost);
             decision.remaining += u64::from(cost);
             decision.cost = 0;
         }
-        Verdict { refused_by, decisions }
+        Verdict { refused_by: Some(refused_by), decisions: room }
     }
 
     /// How each window stands, without a charge: see [`Limiter::peek`].
-    pub fn peek<'a>(&self, key: Key, room: &'a mut [Decision; MAX_WINDOWS]) -> &'a [Decision] {
-        let decisions = &mut room[..self.windows.len()];
+    pub fn peek<'a>(&self, key: Key, room: &'a mut Room) -> &'a [Decision] {
         let now = self.now();
-        for (window, decision) in self.windows.iter().zip(&mut *decisions) {
-            *decision = window.peek_at(now, key);
-        }
-        decisions
+        room.clear();
+        room.extend(self.windows.iter().map(|window| window.peek_at(now, key)));
+        room
     }
 
     /// Forgets in every window what a key has spent.
@@ -131,7 +139,7 @@ mod tests {
         for algorithm in ALGORITHMS {
             let policy = policy(algorithm, windows);
             let key = Keys::fixed(0).key(&[b"client"]);
-            let mut room = [Decision::default(); MAX_WINDOWS];
+            let mut room = Room::new();
             let mut refused_by = None;
             for cost in costs {
                 refused_by = policy.check(key, *cost, &mut room).refused_by;

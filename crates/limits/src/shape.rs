@@ -19,6 +19,9 @@ pub(crate) trait Shape: Sized + Send + Sync + std::fmt::Debug + 'static {
     /// Writes a state.
     fn write(&self, counts: Counts) -> <Self::Slot as CopySlot>::State;
 
+    /// A state with this much more in the current count.
+    fn add(&self, state: <Self::Slot as CopySlot>::State, cost: u32) -> <Self::Slot as CopySlot>::State;
+
     /// The same layout for another quota of the same window, if the counts still fit.
     fn again(&self, quota: &Quota) -> Option<Self>;
 }
@@ -51,6 +54,12 @@ impl Shape for Packed {
         counts.window << (2 * self.count_bits) | counts.previous << self.count_bits | counts.current
     }
 
+    /// The count stands in the lowest bits, and what is counted fits.
+    #[inline]
+    fn add(&self, word: u64, cost: u32) -> u64 {
+        word + u64::from(cost)
+    }
+
     fn again(&self, quota: &Quota) -> Option<Self> {
         Self::for_quota(quota)
     }
@@ -71,6 +80,11 @@ impl Shape for Spread {
     #[inline]
     fn write(&self, counts: Counts) -> [u64; 3] {
         [counts.window, counts.previous, counts.current]
+    }
+
+    #[inline]
+    fn add(&self, [window, previous, current]: [u64; 3], cost: u32) -> [u64; 3] {
+        [window, previous, current.saturating_add(cost.into())]
     }
 
     fn again(&self, _: &Quota) -> Option<Self> {
@@ -97,6 +111,11 @@ impl Shape for Single {
         counts.window << SINGLE_COUNT_BITS | counts.current
     }
 
+    #[inline]
+    fn add(&self, word: u64, cost: u32) -> u64 {
+        word + u64::from(cost)
+    }
+
     fn again(&self, _: &Quota) -> Option<Self> {
         Some(Self)
     }
@@ -111,6 +130,8 @@ mod tests {
 
     fn check(shape: &impl Shape, counts: Counts) {
         assert_eq!(shape.read(shape.write(counts)), counts, "{shape:?}");
+        let less = Counts { current: counts.current - 1, ..counts };
+        assert_eq!(shape.read(shape.add(shape.write(less), 1)), counts, "{shape:?}");
         assert_eq!(shape.read(Default::default()), Counts::default(), "{shape:?}");
     }
 

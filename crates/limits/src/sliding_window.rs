@@ -23,7 +23,7 @@ use crate::{
     shape::{Packed, Shape, Spread},
     slot::CopySlot,
     store::{Store, Table},
-    window::{Standing, Window},
+    window::{Counts, Moment, Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm = Algorithm {
@@ -55,41 +55,67 @@ impl<S: Shape> SlidingWindow<S> {
         Self { quota: *quota, window: Window::new(quota.window), clock, shape, store }
     }
 
-    fn stand(&self, state: State<S>, now: Nanos) -> Standing {
-        self.window.stand_by(&self.clock, self.shape.read(state), now)
-    }
-
     fn at_rest(&self, state: State<S>, now: Nanos) -> bool {
-        self.window.stand(self.shape.read(state), earliest(now)).counts.at_rest()
+        self.window.stand(self.shape.read(state), &self.window.moment(earliest(now))).counts.at_rest()
     }
 
-    /// Charges what is to be charged, and answers.
+    /// What a request leaves of a state, if it leaves a trace. Threads race for that: so it is short, and requests are
+    /// answered when the race is over. Of most the rate is all that must be known then; of others the state that they found.
     #[inline]
-    fn charge(&self, standing: &mut Standing, cost: u32) -> Decision {
-        let limit = self.quota.limit;
-        let spent = self.spent(standing);
-        let rate = spent.saturating_add(cost.into());
-        let admitted = rate <= limit;
-        let charged = admitted || self.quota.charge_rejected;
-        if charged {
+    fn charge(&self, state: State<S>, cost: u32, moment: &Moment, looked: &Looked) -> (Option<State<S>>, Result<u64, State<S>>) {
+        let counts = self.shape.read(state);
+        let Some(standing) = moment.standing(counts) else {
+            return (self.charge_other(counts, cost, moment, looked), Err(state));
+        };
+        let rate = self.spent(&standing).saturating_add(cost.into());
+        if rate <= self.quota.limit {
+            return ((cost > 0).then(|| self.shape.add(state, cost)), Ok(rate));
+        }
+        looked.set(None);
+        let charged = cost > 0 && self.quota.charge_rejected;
+        (charged.then(|| self.shape.add(state, cost)), Err(state))
+    }
+
+    /// The same where the counts are of another window.
+    #[inline(never)]
+    fn charge_other(&self, counts: Counts, cost: u32, moment: &Moment, looked: &Looked) -> Option<State<S>> {
+        let mut standing = self.window.stand_by(&self.clock, counts, moment, looked);
+        self.spend(&mut standing, cost);
+        standing.changed.then(|| self.shape.write(standing.counts))
+    }
+
+    /// Charges what is to be charged.
+    fn spend(&self, standing: &mut Standing, cost: u32) {
+        if self.spent(standing).saturating_add(cost.into()) <= self.quota.limit || self.quota.charge_rejected {
             standing.spend(cost.into());
         }
-        let wait = if admitted { 0 } else { self.wait(standing, cost.into()) };
-        Decision {
-            admitted,
-            cost,
-            limit,
-            remaining: limit.saturating_sub(if charged { rate } else { spent }),
-            rate,
-            reset: Duration::from_nanos(if admitted { standing.until_end() } else { wait }),
-            retry_after: Duration::from_nanos(wait),
+    }
+
+    /// Answers a request that is admitted with this rate, so long before its window ends.
+    #[inline]
+    fn admission(&self, cost: u32, rate: u64, reset: Duration) -> Decision {
+        let limit = self.quota.limit;
+        Decision { admitted: true, cost, limit, remaining: limit - rate, rate, reset, retry_after: Duration::ZERO }
+    }
+
+    /// Answers any request, by how it found its key.
+    #[inline(never)]
+    fn decision(&self, mut standing: Standing, cost: u32) -> Decision {
+        let (limit, spent) = (self.quota.limit, self.spent(&standing));
+        let rate = spent.saturating_add(cost.into());
+        if rate <= limit {
+            return self.admission(cost, rate, Duration::from_nanos(standing.until_end()));
         }
+        self.spend(&mut standing, cost);
+        let remaining = if self.quota.charge_rejected { 0 } else { limit.saturating_sub(spent) };
+        let wait = Duration::from_nanos(self.wait(&standing, cost.into()));
+        Decision { admitted: false, cost, limit, remaining, rate, reset: wait, retry_after: wait }
     }
 
     /// The rate before the request, rounded up. Costs are whole, so rounding up changes no decision.
     #[inline]
-    fn spent(&self, standing: &Standing) -> u64 {
-        standing.counts.current.saturating_add(self.overlap(standing.counts.previous, standing.left))
+    fn spent(&self, Standing { counts, left, .. }: &Standing) -> u64 {
+        counts.current.saturating_add(self.overlap(counts.previous, *left))
     }
 
     /// `previous * left / window`, rounded up.
@@ -100,8 +126,15 @@ impl<S: Shape> SlidingWindow<S> {
         }
         match previous.checked_mul(left) {
             Some(product) => product.div_ceil(self.window.nanos),
-            None => (u128::from(previous) * u128::from(left)).div_ceil(u128::from(self.window.nanos)) as u64,
+            None => self.long_overlap(previous, left),
         }
+    }
+
+    /// The same where the product takes more than a word: after longer windows in which much was spent.
+    #[cold]
+    #[inline(never)]
+    fn long_overlap(&self, previous: u64, left: u64) -> u64 {
+        (u128::from(previous) * u128::from(left)).div_ceil(u128::from(self.window.nanos)) as u64
     }
 
     /// How long until `cost` fits, if nobody spends: in this window, in the next, or in the one after, when nothing
@@ -124,6 +157,9 @@ impl<S: Shape> SlidingWindow<S> {
     }
 }
 
+/// When the clock was looked at again, if it was.
+type Looked = Cell<Option<Nanos>>;
+
 type State<S> = <<S as Shape>::Slot as CopySlot>::State;
 
 impl<S: Shape> Limiter for SlidingWindow<S> {
@@ -132,20 +168,19 @@ impl<S: Shape> Limiter for SlidingWindow<S> {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        let decision = Cell::new(Decision::default());
+        let moment = self.window.moment(now);
         let at_rest = |state| self.at_rest(state, now);
-        self.store.update(now, key, at_rest, |state| {
-            let mut standing = self.stand(state, now);
-            decision.set(self.charge(&mut standing, cost));
-            standing.changed.then(|| self.shape.write(standing.counts))
-        });
-        decision.get()
+        let (reset, looked) = (moment.until_end(), Looked::default());
+        match self.store.update(now, key, at_rest, |state| self.charge(state, cost, &moment, &looked)) {
+            Ok(rate) => self.admission(cost, rate, reset),
+            Err(found) => self.decision(self.window.stand_later(self.shape.read(found), &moment, &looked), cost),
+        }
     }
 
     fn peek_at(&self, now: Nanos, key: Key) -> Decision {
-        let standing = self.stand(self.store.load(key), now);
-        let nothing = self.charge(&mut standing.clone(), 0);
-        nothing.of_look(|| Duration::from_nanos(self.wait(&standing, 1)))
+        let counts = self.shape.read(self.store.load(key));
+        let standing = self.window.stand_by(&self.clock, counts, &self.window.moment(now), &Looked::default());
+        self.decision(standing, 0).of_look(|| Duration::from_nanos(self.wait(&standing, 1)))
     }
 
     fn window_end(&self, now: Nanos) -> Nanos {

@@ -46,12 +46,13 @@ pub trait CopySlot: Slot {
     /// The state now.
     fn load(&self) -> Self::State;
 
-    /// Replaces the state by what `change` says, if anything, as one step. `change` may run several times.
-    fn update(&self, change: impl Fn(Self::State) -> Option<Self::State>);
+    /// Replaces the state by what `change` says, if anything, as one step, and returns what else it says. `change` may run
+    /// several times: the last time counts.
+    fn update<R>(&self, change: impl Fn(Self::State) -> (Option<Self::State>, R)) -> R;
 
     /// The same for a key whose slot this thread remembers.
     #[inline]
-    fn update_hot(_table: u64, _id: Id, _change: impl Fn(Self::State) -> Option<Self::State>) -> Hit {
+    fn update_hot<R>(_table: u64, _id: Id, _change: impl Fn(Self::State) -> (Option<Self::State>, R)) -> Hit<R> {
         Hit::Unknown
     }
 
@@ -75,18 +76,20 @@ impl CopySlot for AtomicU64 {
     }
 
     #[inline]
-    fn update(&self, change: impl Fn(u64) -> Option<u64>) {
+    fn update<R>(&self, change: impl Fn(u64) -> (Option<u64>, R)) -> R {
         let mut before = self.load(Ordering::Relaxed);
-        while let Some(after) = change(before) {
+        loop {
+            let (after, result) = change(before);
+            let Some(after) = after else { return result };
             match self.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
+                Ok(_) => return result,
                 Err(changed) => before = changed,
             }
         }
     }
 
     #[inline]
-    fn update_hot(table: u64, id: Id, change: impl Fn(u64) -> Option<u64>) -> Hit {
+    fn update_hot<R>(table: u64, id: Id, change: impl Fn(u64) -> (Option<u64>, R)) -> Hit<R> {
         hot::update(table, id, change)
     }
 
@@ -134,11 +137,13 @@ impl CopySlot for Wide {
     }
 
     #[inline]
-    fn update(&self, change: impl Fn([u64; 3]) -> Option<[u64; 3]>) {
+    fn update<R>(&self, change: impl Fn([u64; 3]) -> (Option<[u64; 3]>, R)) -> R {
         let mut state = self.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(after) = change(*state) {
+        let (after, result) = change(*state);
+        if let Some(after) = after {
             *state = after;
         }
+        result
     }
 }
 
@@ -148,7 +153,7 @@ impl Slot for Wide {
     }
 
     fn reset(&self) {
-        self.update(|_| Some(Default::default()));
+        self.update(|_| (Some(Default::default()), ()));
     }
 }
 
@@ -162,10 +167,14 @@ mod tests {
         let slot = S::default();
         thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| (0..10_000).for_each(|_| slot.update(|state| Some(add(state)))));
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        slot.update(|state| (Some(add(state)), ()));
+                    }
+                });
             }
         });
-        slot.update(|_| None);
+        slot.update(|_| (None, ()));
         assert_eq!(read(slot.load()), 20_000);
     }
 

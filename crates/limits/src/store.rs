@@ -62,7 +62,11 @@ pub trait Table {
 }
 
 /// A table of one slot per key. A clone is the same table.
-pub struct Store<S: Slot>(Arc<Places<S>>);
+pub struct Store<S: Slot> {
+    /// Tells it apart from others: here, so that a check of a hot key does not look for it among the places.
+    table: u64,
+    places: Arc<Places<S>>,
+}
 
 struct Places<S> {
     sections: [Section<S>; SECTIONS],
@@ -81,13 +85,12 @@ struct Section<S> {
 impl<S: Slot> Store<S> {
     /// An empty table.
     pub fn new(budget: &Budget) -> Self {
-        Self(Arc::new(Places {
-            sections: sections(),
-            next: AtomicUsize::new(0),
-            hot: Hot::new(),
-            overflow: Overflow::new(),
-            share: Share::of(budget),
-        }))
+        Self::of(sections(), Overflow::new(), Share::of(budget))
+    }
+
+    fn of(sections: [Section<S>; SECTIONS], overflow: Overflow<S>, share: Share) -> Self {
+        let places = Places { sections, next: AtomicUsize::new(0), hot: Hot::new(), overflow, share };
+        Self { table: places.hot.table, places: Arc::new(places) }
     }
 
     /// Shows the slot of a key to `visit`, which may change what it holds, and which says whether there is something
@@ -95,7 +98,7 @@ impl<S: Slot> Store<S> {
     #[inline]
     pub fn visit<R>(&self, now: Nanos, key: Key, at_rest: impl Fn(&S) -> bool, visit: impl FnOnce(&S) -> (R, bool)) -> R {
         if let Some(slot) = self.section(key).slots.get(&key.id()) {
-            return self.0.hot.show(key.id(), &slot, visit).0;
+            return self.places.hot.show(key.id(), &slot, visit).0;
         }
         self.add(now, key, at_rest, visit)
     }
@@ -103,40 +106,40 @@ impl<S: Slot> Store<S> {
     /// Shows the slot of a key to `look`: its own or the one that it shares. None if there is neither.
     pub fn look<R>(&self, key: Key, look: impl FnOnce(&S) -> R) -> Option<R> {
         match self.section(key).slots.get(&key.id()) {
-            Some(slot) => Some(self.0.hot.show(key.id(), &slot, look)),
-            None => self.0.overflow.look(key, look),
+            Some(slot) => Some(self.places.hot.show(key.id(), &slot, look)),
+            None => self.places.overflow.look(key, look),
         }
     }
 
     /// Drops the keys that need not be kept, and gives memory back when most of it is unused.
     /// Locks one small shard after the other.
     pub fn retain_slots(&self, keep: impl Fn(&S) -> bool) {
-        for section in &self.0.sections {
-            section.retain(&self.0, &keep);
+        for section in &self.places.sections {
+            section.retain(&self.places, &keep);
         }
-        self.0.overflow.retain(&self.0.share, keep);
+        self.places.overflow.retain(&self.places.share, keep);
     }
 
     /// Where the table takes its room from.
     pub fn budget(&self) -> &Budget {
-        self.0.share.budget()
+        self.places.share.budget()
     }
 
     #[inline]
     fn section(&self, key: Key) -> &Section<S> {
-        &self.0.sections[key.id().spare_bits() as usize % SECTIONS]
+        &self.places.sections[key.id().spare_bits() as usize % SECTIONS]
     }
 
     #[cold]
     #[inline(never)]
     fn add<R>(&self, now: Nanos, key: Key, at_rest: impl Fn(&S) -> bool, visit: impl FnOnce(&S) -> (R, bool)) -> R {
-        let Places { overflow, share, .. } = &*self.0;
+        let Places { overflow, share, .. } = &*self.places;
         if !share.has_room() {
             self.sweep_one(now, at_rest);
         }
         if !share.take() {
             return locked(&self.section(key).slots, &key.id(), |known| match known {
-                Some(slot) => self.0.hot.show(key.id(), slot, visit).0,
+                Some(slot) => self.places.hot.show(key.id(), slot, visit).0,
                 None => {
                     share.overflow();
                     overflow.visit(key, share, visit)
@@ -146,7 +149,7 @@ impl<S: Slot> Store<S> {
         match self.section(key).slots.entry(key.id()) {
             Entry::Occupied(known) => {
                 share.give_back(1);
-                self.0.hot.show(key.id(), known.get(), visit).0
+                self.places.hot.show(key.id(), known.get(), visit).0
             }
             Entry::Vacant(place) => {
                 // A key that is not in the table has spent whatever the place says that it shares.
@@ -165,10 +168,10 @@ impl<S: Slot> Store<S> {
 impl<S: Slot> Store<S> {
     /// Drops the keys at rest of the next section, if it is due.
     fn sweep_one(&self, now: Nanos, at_rest: impl Fn(&S) -> bool) {
-        let section = &self.0.sections[self.0.next.load(Ordering::Relaxed) % SECTIONS];
+        let section = &self.places.sections[self.places.next.load(Ordering::Relaxed) % SECTIONS];
         if section.is_due(now.as_u64()) {
-            self.0.next.fetch_add(1, Ordering::Relaxed);
-            section.retain(&self.0, |slot| !at_rest(slot));
+            self.places.next.fetch_add(1, Ordering::Relaxed);
+            section.retain(&self.places, |slot| !at_rest(slot));
         }
     }
 }
@@ -194,28 +197,28 @@ fn sections<S: Slot>() -> [Section<S>; SECTIONS] {
 impl<S: Slot> Table for Store<S> {
     fn reset(&self, key: Key) {
         let forget = |id: &Id, slot: &mut S| {
-            self.0.hot.bring_back(*id, slot);
+            self.places.hot.bring_back(*id, slot);
             true
         };
         // What it shares comes first: if another thread brings the key back meanwhile, it starts where that stands.
-        self.0.overflow.reset(key, &self.0.share);
+        self.places.overflow.reset(key, &self.places.share);
         let dropped = self.section(key).slots.remove_if_mut(&key.id(), forget);
-        self.0.share.give_back(usize::from(dropped.is_some()));
+        self.places.share.give_back(usize::from(dropped.is_some()));
     }
 
     fn clear(&self) {
-        self.0.overflow.clear(&self.0.share);
-        for section in &self.0.sections {
-            section.retain(&self.0, |_| false);
+        self.places.overflow.clear(&self.places.share);
+        for section in &self.places.sections {
+            section.retain(&self.places, |_| false);
         }
     }
 
     fn keys(&self) -> usize {
-        self.0.share.keys()
+        self.places.share.keys()
     }
 
     fn overflowed(&self) -> u64 {
-        self.0.share.overflowed()
+        self.places.share.overflowed()
     }
 }
 
@@ -242,41 +245,41 @@ impl<S: Slot> Section<S> {
 }
 
 impl<S: CopySlot> Store<S> {
-    /// Changes the state of a key by what `change` says, if anything, as one step. A key that is not there has the
+    /// Changes the state of a key by what `change` says, if anything, as one step, and returns what else it says. A key that is not there has the
     /// default state, and is added if there is something to remember. `change` may run several times: the last time
     /// counts.
     #[inline]
-    pub fn update(
+    pub fn update<R>(
         &self,
         now: Nanos,
         key: Key,
-        at_rest: impl Fn(S::State) -> bool,
-        change: impl Fn(S::State) -> Option<S::State>,
-    ) {
-        match S::update_hot(self.0.hot.table, key.id(), &change) {
-            Hit::Changed => return,
+        at_rest: impl Fn(S::State) -> bool + Copy,
+        change: impl Fn(S::State) -> (Option<S::State>, R) + Copy,
+    ) -> R {
+        match S::update_hot(self.table, key.id(), change) {
+            Hit::Changed(result) => return result,
             Hit::Hot => self.move_out(key),
             Hit::Unknown => (),
         }
         if let Some(slot) = self.section(key).slots.get(&key.id()) {
-            return self.0.hot.show(key.id(), &slot, |slot| slot.update(change));
+            return self.places.hot.show(key.id(), &slot, |slot| slot.update(change));
         }
-        let remember = Cell::new(false);
-        let at_rest = |slot: &S| at_rest(slot.load());
-        self.add(now, key, at_rest, |slot| {
-            slot.update(|state| {
-                let after = change(state);
+        let at_rest = move |slot: &S| at_rest(slot.load());
+        self.add(now, key, at_rest, move |slot| {
+            let remember = Cell::new(false);
+            let result = slot.update(|state| {
+                let (after, result) = change(state);
                 remember.set(after.is_some());
-                after
+                (after, result)
             });
-            ((), remember.get())
-        });
+            (result, remember.get())
+        })
     }
 
     /// From now on this thread remembers the slot of a key.
     #[cold]
     fn move_out(&self, key: Key) {
-        let hot = &self.0.hot;
+        let hot = &self.places.hot;
         let slot = self.section(key).slots.get_mut(&key.id()).and_then(|mut slot| hot.move_out(key.id(), &mut slot));
         if let Some(slot) = slot {
             S::remember(hot.table, key.id(), slot);
@@ -285,7 +288,7 @@ impl<S: CopySlot> Store<S> {
 
     /// The same for a key that was charged before: one that is not there is left alone.
     pub fn amend(&self, key: Key, change: impl Fn(S::State) -> Option<S::State>) {
-        self.look(key, |slot| slot.update(change));
+        self.look(key, |slot| slot.update(|state| (change(state), ())));
     }
 
     /// The state of a key.
@@ -303,21 +306,21 @@ impl<S: CopySlot> Store<S> {
     pub fn converted<T: CopySlot>(&self, convert: impl Fn(S::State) -> T::State) -> Store<T> {
         let convert = |slot: &S| T::holding(convert(slot.load()));
         let share = Share::of(self.budget());
-        let overflow = self.0.overflow.converted(&share, convert);
-        let table = Places { sections: sections(), next: AtomicUsize::new(0), hot: Hot::new(), overflow, share };
-        for (from, to) in self.0.sections.iter().zip(&table.sections) {
+        let overflow = self.places.overflow.converted(&share, convert);
+        let table = Store::of(sections(), overflow, share);
+        for (from, to) in self.places.sections.iter().zip(&table.places.sections) {
             for entry in &from.slots {
-                table.share.take_anyway();
-                to.slots.insert(*entry.key(), self.0.hot.show(*entry.key(), entry.value(), convert));
+                table.places.share.take_anyway();
+                to.slots.insert(*entry.key(), self.places.hot.show(*entry.key(), entry.value(), convert));
             }
         }
-        Store(Arc::new(table))
+        table
     }
 }
 
 impl<S: Slot> Clone for Store<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { table: self.table, places: Arc::clone(&self.places) }
     }
 }
 
@@ -343,7 +346,7 @@ mod tests {
     }
 
     fn count(store: &Store<AtomicU64>, number: u64) -> u64 {
-        store.update(Nanos::new(0), key(number), |_| false, |state| Some(state + 1));
+        store.update(Nanos::new(0), key(number), |_| false, |state| (Some(state + 1), ()));
         store.load(key(number))
     }
 
@@ -357,7 +360,7 @@ mod tests {
     #[test]
     fn nothing_to_remember_adds_no_key() {
         let store = store(10);
-        store.update(Nanos::new(0), key(1), |_| false, |_| None);
+        store.update(Nanos::new(0), key(1), |_| false, |_| (None, ()));
         store.amend(key(1), |_| Some(9));
         assert_eq!((store.keys(), store.load(key(1))), (0, 0));
     }
@@ -389,7 +392,7 @@ mod tests {
         let store = store(1);
         let at = |second: u64, number| {
             let now = Nanos::new(second * BETWEEN_SWEEPS);
-            store.update(now, key(number), |_| true, |state| Some(state + 1));
+            store.update(now, key(number), |_| true, |state| (Some(state + 1), ()));
             store.overflowed()
         };
         assert_eq!(at(10, 0), 0);
@@ -406,7 +409,7 @@ mod tests {
         (0..10).for_each(|number| assert_eq!(count(&store, number), 2));
         store.retain(|state| state > 1);
         assert_eq!(store.keys(), 10);
-        let capacity: usize = store.0.sections.iter().map(|section| section.slots.capacity()).sum();
+        let capacity: usize = store.places.sections.iter().map(|section| section.slots.capacity()).sum();
         assert!(capacity < 10_000, "memory is given back");
     }
 
@@ -429,24 +432,24 @@ mod tests {
     #[test]
     fn a_hot_key_counts_as_any_other() {
         let store = store(10);
-        assert_eq!((heat(&store, 1), store.0.hot.count(), store.keys()), (100, 1, 1));
+        assert_eq!((heat(&store, 1), store.places.hot.count(), store.keys()), (100, 1, 1));
         store.amend(key(1), |state| Some(state + 1));
         assert_eq!((store.load(key(1)), count(&store, 1)), (101, 102));
         assert_eq!(store.converted::<AtomicU64>(|state| 2 * state).load(key(1)), 204);
         store.retain(|state| state == 102);
-        assert_eq!((count(&store, 1), store.0.hot.count()), (103, 1), "it was used");
+        assert_eq!((count(&store, 1), store.places.hot.count()), (103, 1), "it was used");
         store.retain(|state| state == 103);
         store.retain(|state| state == 103);
-        assert_eq!((count(&store, 1), store.0.hot.count()), (104, 0), "it was not used");
-        assert_eq!((heat(&store, 1), store.0.hot.count()), (204, 1));
+        assert_eq!((count(&store, 1), store.places.hot.count()), (104, 0), "it was not used");
+        assert_eq!((heat(&store, 1), store.places.hot.count()), (204, 1));
         store.reset(key(1));
-        assert_eq!((count(&store, 1), store.0.hot.count()), (1, 0));
+        assert_eq!((count(&store, 1), store.places.hot.count()), (1, 0));
         heat(&store, 1);
         store.retain(|_| false);
-        assert_eq!((count(&store, 1), store.0.hot.count(), store.keys()), (1, 0, 1));
+        assert_eq!((count(&store, 1), store.places.hot.count(), store.keys()), (1, 0, 1));
         heat(&store, 1);
         store.clear();
-        assert_eq!((count(&store, 1), store.0.hot.count(), store.keys()), (1, 0, 1));
+        assert_eq!((count(&store, 1), store.places.hot.count(), store.keys()), (1, 0, 1));
     }
 
     #[test]
@@ -461,7 +464,7 @@ mod tests {
         let store = store(10_000);
         let keys = 2 * MAX_HOT_KEYS as u64;
         (0..keys).for_each(|number| assert_eq!(heat(&store, number), 100));
-        assert_eq!(store.0.hot.count(), MAX_HOT_KEYS);
+        assert_eq!(store.places.hot.count(), MAX_HOT_KEYS);
         (0..keys).for_each(|number| assert_eq!(count(&store, number), 101));
     }
 
@@ -482,7 +485,7 @@ mod tests {
     #[test]
     fn the_bound_holds_between_threads() {
         let store = store(100);
-        let len = || store.0.sections.iter().map(|section| section.slots.len()).sum::<usize>();
+        let len = || store.places.sections.iter().map(|section| section.slots.len()).sum::<usize>();
         thread::scope(|scope| {
             for thread in 0..2 {
                 let (store, len) = (&store, &len);

@@ -1,6 +1,6 @@
 //! Windows of fixed length, aligned to UTC, and how counts move from one to the next.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
@@ -28,6 +28,16 @@ pub(crate) struct Counts {
     pub(crate) previous: u64,
     /// Spent in this window.
     pub(crate) current: u64,
+}
+
+/// A moment as windows of one length see it: computed once, however often a word changes meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    now: Nanos,
+    /// The number of its window.
+    window: u64,
+    /// How much of the window is left, at least a nanosecond.
+    left: u64,
 }
 
 /// The counts of a key as they stand at a moment.
@@ -77,32 +87,39 @@ impl Window {
         }
     }
 
-    /// Moves counts to the window of `now`, which the clock told a moment ago. If it seems to have jumped back, most often
-    /// another thread was faster meanwhile: then a second look at the clock is not behind.
+    /// Which window this time lies in, and how much of it is left.
     #[inline]
-    pub(crate) fn stand_by(self, clock: &SharedClock, counts: Counts, now: Nanos) -> Standing {
-        let standing = self.stand(counts, now);
-        if standing.changed { self.look_again(clock, counts, now) } else { standing }
+    pub(crate) fn moment(self, now: Nanos) -> Moment {
+        Moment { now, window: self.number(now.as_u64()), left: self.nanos - now.as_u64() % self.nanos }
     }
 
-    #[cold]
-    fn look_again(self, clock: &SharedClock, counts: Counts, now: Nanos) -> Standing {
-        self.stand(counts, clock.now().max(now))
+    /// Moves counts to the window of a moment that the clock just told. If it seems to have jumped back, most often
+    /// another thread was faster meanwhile: then a second look at the clock is not behind. `looked` tells what that said.
+    pub(crate) fn stand_by(self, clock: &SharedClock, counts: Counts, moment: &Moment, looked: &Cell<Option<Nanos>>) -> Standing {
+        let standing = self.stand(counts, moment);
+        looked.set(standing.changed.then(|| clock.now().max(moment.now)));
+        self.stand_later(counts, moment, looked)
     }
 
-    /// Moves counts to the window of `now`.
+    /// Moves counts to the window of a moment, or of a later look at the clock.
+    pub(crate) fn stand_later(self, counts: Counts, moment: &Moment, looked: &Cell<Option<Nanos>>) -> Standing {
+        match looked.get() {
+            None => self.stand(counts, moment),
+            Some(later) => self.stand(counts, &self.moment(later)),
+        }
+    }
+
+    /// Moves counts to the window of a moment.
     ///
     /// Time may seem to go back. A little is normal, when the clock is corrected; then it is still the beginning of the counts' window. A jump further back moves the counts into
-    /// the window of `now`: nothing is forgotten, and the key waits as if it had spent them there. So nobody
+    /// the window of the moment: nothing is forgotten, and the key waits as if it had spent them there. So nobody
     /// is kept out for longer than usual plus the tolerance, an eighth of a window and at most a second.
     #[inline]
-    pub(crate) fn stand(self, counts: Counts, now: Nanos) -> Standing {
-        let now = now.as_u64();
-        let left = self.nanos - now % self.nanos;
-        let window = self.number(now);
-        if window == counts.window {
-            return Standing { counts, left, ahead: 0, changed: false };
+    pub(crate) fn stand(self, counts: Counts, moment: &Moment) -> Standing {
+        if let Some(standing) = moment.standing(counts) {
+            return standing;
         }
+        let Moment { window, left, .. } = *moment;
         if window > counts.window {
             let previous = if window == counts.window + 1 { counts.current } else { 0 };
             return Standing { counts: Counts { window, previous, current: 0 }, left, ahead: 0, changed: false };
@@ -111,6 +128,20 @@ impl Window {
             return Standing { counts, left: self.nanos, ahead: left, changed: false };
         }
         Standing { counts: Counts { window, ..counts }, left, ahead: 0, changed: true }
+    }
+}
+
+impl Moment {
+    /// How counts stand that are of this window already, as most are: as they are.
+    #[inline]
+    pub(crate) fn standing(&self, counts: Counts) -> Option<Standing> {
+        (self.window == counts.window).then_some(Standing { counts, left: self.left, ahead: 0, changed: false })
+    }
+
+    /// How long until the window ends.
+    #[inline]
+    pub(crate) fn until_end(&self) -> Duration {
+        Duration::from_nanos(self.left)
     }
 }
 
@@ -123,7 +154,7 @@ impl Standing {
     }
 
     /// How long until the window ends.
-    pub(crate) fn until_end(&self) -> u64 {
+    pub(crate) fn until_end(self) -> u64 {
         self.ahead + self.left
     }
 }
@@ -144,7 +175,8 @@ mod tests {
     /// Counts of window 10 of a minute each, as they stand at a time given in seconds.
     fn check(seconds: f64, expected: (u64, u64, u64), until_end: f64) {
         let now = Nanos::from(Duration::from_secs_f64(seconds));
-        let standing = Window::new(Duration::from_secs(60)).stand(SPENT, now);
+        let window = Window::new(Duration::from_secs(60));
+        let standing = window.stand(SPENT, &window.moment(now));
         let Counts { window, previous, current } = standing.counts;
         assert_eq!((window, previous, current), expected, "at {seconds}");
         assert_eq!(Duration::from_nanos(standing.until_end()), Duration::from_secs_f64(until_end), "at {seconds}");
@@ -181,7 +213,8 @@ mod tests {
 
     #[test]
     fn the_end_of_time_does_not_panic() {
-        let standing = Window::new(Duration::from_secs(1)).stand(SPENT, Nanos::new(u64::MAX));
+        let window = Window::new(Duration::from_secs(1));
+        let standing = window.stand(SPENT, &window.moment(Nanos::new(u64::MAX)));
         assert!(standing.left > 0);
     }
 }

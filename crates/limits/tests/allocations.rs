@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use sluice_limits::{
-    ALGORITHMS, Algorithm, Budget, Decision, Key, Keys, Limiter, MAX_WINDOWS, ManualClock, Nanos, Net, Policy, Quota,
-    SharedClock, Watch, algorithm,
+    ALGORITHMS, Algorithm, Budget, Key, Keys, Limiter, ManualClock, Nanos, Net, Policy, Quota, Room, SharedClock, Watch,
+    algorithm,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ fn a_policy_and_a_key_cost_no_allocation() {
     for algorithm in ALGORITHMS {
         let windows = [100, 200, 300].map(|limit| limiter(algorithm, &Quota::new(limit, MINUTE)).0);
         let policy = Policy::new(windows.to_vec()).expect("three windows");
-        let mut room = [Decision::default(); MAX_WINDOWS];
+        let mut room = Room::new();
         for _ in 0..100 {
             policy.check(keys.key(&[b"ip", b"192.0.2.1"]), 1, &mut room);
         }

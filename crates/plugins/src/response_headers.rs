@@ -1,9 +1,10 @@
 //! Headers that wait for the answer, as the bytes that a client of HTTP/1 gets: they are written once and copied once.
 
-use http::header::HeaderValue;
-
 /// What a few limits say, without growing.
 const ROOM: usize = 512;
+
+/// The most digits that a number has.
+const DIGITS: usize = 20;
 
 /// Headers that wait to be written, their names in the case that clients are shown.
 #[derive(Debug, Default)]
@@ -14,50 +15,42 @@ pub struct ResponseHeaders {
     lengths: u64,
 }
 
-/// A header whose name, or more of it, is written once and for all.
+/// Lines that are written once and for all, but for some numbers in them.
 #[derive(Debug)]
 pub struct Prepared {
-    /// `Name: `, or a whole line with its end.
-    text: String,
-    length: u64,
+    /// The lines with their ends, without the numbers.
+    text: Box<[u8]>,
+    /// How much of the text stands before each number, from the number before it.
+    before: Box<[usize]>,
+    lengths: u64,
 }
 
 impl Prepared {
-    /// A name that gets a number each time.
-    pub fn name(name: &str) -> Self {
-        Self { text: format!("{name}: "), length: bit(name) }
-    }
-
-    /// A number that never changes under its name.
-    pub fn line(name: &str, number: u64) -> Self {
-        Self { text: format!("{name}: {number}\r\n"), length: bit(name) }
+    /// Lines such as `X-Limit: 5` or `X-Remaining: {}`, with braces where a number will stand.
+    pub fn lines(lines: &[String]) -> Self {
+        let text: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        let pieces: Vec<&str> = text.split("{}").collect();
+        let before = pieces[..pieces.len() - 1].iter().map(|piece| piece.len()).collect();
+        let name = |line: &String| line.split(':').next().map_or(0, bit);
+        Self { text: pieces.concat().into_bytes().into(), before, lengths: lines.iter().map(name).fold(0, |all, one| all | one) }
     }
 }
 
 impl ResponseHeaders {
-    /// Adds a header.
-    pub fn put(&mut self, name: &str, value: &HeaderValue) {
-        self.make_room();
-        self.lengths |= bit(name);
-        for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            self.bytes.extend_from_slice(part);
+    /// Adds lines with their numbers.
+    pub fn put(&mut self, lines: &Prepared, numbers: &[u64]) {
+        if self.is_empty() {
+            self.bytes.reserve((lines.text.len() + DIGITS * lines.before.len()).max(ROOM));
         }
-    }
-
-    /// Adds a header that never changes.
-    pub fn put_line(&mut self, line: &Prepared) {
-        self.make_room();
-        self.lengths |= line.length;
-        self.bytes.extend_from_slice(line.text.as_bytes());
-    }
-
-    /// Adds a number under a prepared name.
-    pub fn put_under(&mut self, name: &Prepared, number: u64) {
-        self.make_room();
-        self.lengths |= name.length;
-        self.bytes.extend_from_slice(name.text.as_bytes());
-        self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        self.bytes.extend_from_slice(b"\r\n");
+        self.lengths |= lines.lengths;
+        let mut rest = &*lines.text;
+        for (before, number) in lines.before.iter().zip(numbers) {
+            let (piece, after) = rest.split_at(*before);
+            self.bytes.extend_from_slice(piece);
+            self.bytes.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            rest = after;
+        }
+        self.bytes.extend_from_slice(rest);
     }
 
     /// The lines as they stand in a head.
@@ -84,12 +77,6 @@ impl ResponseHeaders {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
-
-    fn make_room(&mut self) {
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve(ROOM);
-        }
-    }
 }
 
 /// The bit of a name's length.
@@ -101,16 +88,19 @@ fn bit(name: &str) -> u64 {
 mod tests {
     use super::*;
 
+    fn prepared(lines: &[&str]) -> Prepared {
+        Prepared::lines(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+    }
+
     #[test]
     fn what_was_put_is_there_as_lines_and_by_name() {
         let mut headers = ResponseHeaders::default();
         assert!(headers.is_empty() && !headers.has("X-A"));
-        headers.put_under(&Prepared::name("X-A"), 7);
-        headers.put("X-Empty", &HeaderValue::from_static(""));
-        headers.put("x-b", &HeaderValue::from_static("a: b"));
-        headers.put_line(&Prepared::line("X-C", 8));
-        assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\nX-C: 8\r\n");
-        assert_eq!(headers.iter().collect::<Vec<_>>(), [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"8")]);
-        assert!(headers.has("X-B") && headers.has("x-a") && !headers.has("x-d"));
+        headers.put(&prepared(&["X-A: {}", "X-Empty: ", "x-b: a: b"]), &[7]);
+        headers.put(&prepared(&["X-C: r={};t={}, r={}"]), &[8, u64::MAX, 0]);
+        assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\nX-C: r=8;t=18446744073709551615, r=0\r\n");
+        let expected = [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"r=8;t=18446744073709551615, r=0")];
+        assert_eq!(headers.iter().collect::<Vec<_>>(), expected);
+        assert!(headers.has("X-B") && headers.has("x-a") && headers.has("x-c") && !headers.has("x-d"));
     }
 }

@@ -25,6 +25,8 @@ impl Step {
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
     steps: Vec<Step>,
+    /// Whether any of them changes requests for the upstream.
+    changes: bool,
 }
 
 /// What consumers have of their own.
@@ -43,7 +45,7 @@ impl Chain {
         }
         let mut steps: Vec<Step> = best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
         steps.sort_by_key(Step::place);
-        Self { steps }
+        Self { changes: steps.iter().any(|step| step.kind.phases.upstream_request), steps }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -68,6 +70,9 @@ impl Chain {
     }
 
     pub fn on_upstream_request(&self, consumers: &OfConsumers, memory: &Memory, request: &mut dyn UpstreamRequest) {
+        if !self.changes && consumers.is_empty() {
+            return;
+        }
         let mut merged = Merged::default();
         while let Some(step) = merged.next(self, own(consumers, memory), |phases| phases.upstream_request) {
             step.plugin.on_upstream_request(memory, request);

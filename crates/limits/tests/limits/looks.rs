@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sluice_limits::{ALGORITHMS, Decision, Keys, MAX_WINDOWS, Net, Policy, Quota};
+use sluice_limits::{ALGORITHMS, Keys, Net, Policy, Quota, Room};
 
 use super::{MINUTE, SECOND, client, limiter};
 
@@ -59,7 +59,7 @@ fn a_policy_is_looked_at_and_reset_as_a_whole() {
         let windows = [10, 20].map(|limit| limiter(algorithm, &Quota::new(limit, MINUTE)).0);
         let policy = Policy::new(windows.to_vec()).expect("two windows");
         let key = Keys::random().key(&[b"client"]).in_network(Net::of([192, 0, 2, 1].into()));
-        let mut room = [Decision::default(); MAX_WINDOWS];
+        let mut room = Room::new();
         policy.check(key, 10, &mut room);
         let remaining = |room: &mut _| policy.peek(key, room).iter().map(|look| look.remaining).collect::<Vec<_>>();
         assert_eq!(remaining(&mut room), [0, 10], "{}", algorithm.name);

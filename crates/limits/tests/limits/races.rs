@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sluice_limits::{ALGORITHMS, Budget, Decision, MAX_WINDOWS, Policy, Quota};
+use sluice_limits::{ALGORITHMS, Budget, Policy, Quota, Room};
 
 use super::{MINUTE, SECOND, client, exact, fixed, limiter, limiter_within, sliding};
 
@@ -106,7 +106,7 @@ fn a_policy_never_admits_more_than_its_tightest_window() {
             .map(|(limit, seconds)| limiter(algorithm, &Quota::new(limit, Duration::from_secs(seconds))).0);
         let policy = Policy::new(windows.to_vec()).expect("two windows");
         let passed = admitted(20_000, || {
-            let mut room = [Decision::default(); MAX_WINDOWS];
+            let mut room = Room::new();
             policy.check(client(1), 1, &mut room).refused_by.is_none()
         });
         assert!(passed <= 1_000, "{}: {passed}", algorithm.name);

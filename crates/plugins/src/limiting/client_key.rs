@@ -7,10 +7,13 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::HeaderName;
 use sluice_events::Entity;
-use sluice_limits::{Key, Keys, Net};
+use sluice_limits::{Key, Keys, Kind, Net};
 use smallvec::SmallVec;
 
 use crate::cx::Cx;
+
+/// The kind of addresses.
+const IP: &str = "ip";
 
 /// How many bytes of a client's own words are shown.
 const SHOWN: usize = 64;
@@ -20,6 +23,10 @@ pub(crate) struct ClientKey {
     keys: Keys,
     parts: Vec<Part>,
     ipv6_prefix: u8,
+    /// The kind of the first part, which mostly is the only one.
+    kind: Kind,
+    /// That of addresses, in place of what is missing.
+    ip: Kind,
 }
 
 /// What a part of a key is.
@@ -34,6 +41,39 @@ pub(crate) enum Part {
     Route,
     Header(HeaderName),
     Path(String),
+}
+
+impl Part {
+    /// What its values are.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Ip => IP,
+            Self::ConsumerId => "consumer",
+            Self::ConsumerUsername => "username",
+            Self::ConsumerCustomId => "custom_id",
+            Self::Credential => "credential",
+            Self::Service => "service",
+            Self::Route => "route",
+            Self::Header(_) => "header",
+            Self::Path(_) => "path",
+        }
+    }
+
+    /// Its value in a request, if that has one beside the address.
+    fn of<'a>(&'a self, cx: &'a Cx<'_>) -> Option<Value<'a>> {
+        let consumer = cx.memory.consumer.as_ref();
+        match self {
+            Self::Ip => None,
+            Self::ConsumerId => consumer.map(|consumer| Value::Lent(consumer.id.as_bytes())),
+            Self::ConsumerUsername => consumer.map(|consumer| Value::Lent(consumer.username.as_bytes())),
+            Self::ConsumerCustomId => consumer.and_then(|c| c.custom_id.as_ref()).map(|id| Value::Lent(id.as_bytes())),
+            Self::Credential => cx.memory.credential.as_ref().map(|id| Value::Lent(id.as_bytes())),
+            Self::Service => cx.service.map(|service| Value::Id(service.id.to_be_bytes())),
+            Self::Route => Some(Value::Id(cx.route.id.to_be_bytes())),
+            Self::Header(name) => cx.request.headers.get(name).map(|value| Value::Lent(value.as_bytes())),
+            Self::Path(path) => (path == cx.path).then_some(Value::Lent(path.as_bytes())),
+        }
+    }
 }
 
 /// The bytes of a part: lent by the request, or few enough to stand here.
@@ -56,14 +96,18 @@ impl Value<'_> {
 impl ClientKey {
     /// Keys of these parts; `ipv6_prefix` bits of an IPv6 address are the client.
     pub fn new(keys: Keys, parts: Vec<Part>, ipv6_prefix: u8) -> Self {
-        Self { keys, parts, ipv6_prefix }
+        let ip = keys.kind(IP.as_bytes());
+        let kind = parts.first().map_or_else(|| ip.clone(), |part| keys.kind(part.kind().as_bytes()));
+        Self { keys, parts, ipv6_prefix, kind, ip }
     }
 
     /// The key of the client, and the network in which it is if there is no room for it.
     pub fn of(&self, cx: &Cx<'_>) -> Key {
         let key = if let [part] = &*self.parts {
-            let (kind, value) = self.find(part, cx);
-            self.keys.key(&[kind.as_bytes(), value.bytes()])
+            match part.of(cx) {
+                Some(value) => self.kind.key(value.bytes()),
+                None => self.ip.key(self.address(cx.client_ip).bytes()),
+            }
         } else {
             let found: SmallVec<[_; 8]> = self.parts.iter().map(|part| self.find(part, cx)).collect();
             let parts: SmallVec<[&[u8]; 16]> = found.iter().flat_map(|(kind, value)| [kind.as_bytes(), value.bytes()]).collect();
@@ -81,7 +125,7 @@ impl ClientKey {
                 ("consumer", Some(consumer)) => Some(consumer.username.clone()),
                 ("service", _) => cx.service.and_then(|service| of(service)),
                 ("route", _) => of(cx.route),
-                ("ip", _) => Some(match cx.client_ip.to_canonical() {
+                (IP, _) => Some(match cx.client_ip.to_canonical() {
                     IpAddr::V4(ip) => ip.to_string(),
                     IpAddr::V6(ip) => format!("{}/{}", self.network(ip), self.ipv6_prefix),
                 }),
@@ -94,21 +138,7 @@ impl ClientKey {
 
     /// The kind and the value of a part; the address where it is missing.
     fn find<'a>(&'a self, part: &'a Part, cx: &'a Cx<'_>) -> (&'static str, Value<'a>) {
-        let consumer = cx.memory.consumer.as_ref();
-        let found = match part {
-            Part::Ip => None,
-            Part::ConsumerId => consumer.map(|c| ("consumer", Value::Lent(c.id.as_bytes()))),
-            Part::ConsumerUsername => consumer.map(|c| ("username", Value::Lent(c.username.as_bytes()))),
-            Part::ConsumerCustomId => {
-                consumer.and_then(|c| c.custom_id.as_ref()).map(|id| ("custom_id", Value::Lent(id.as_bytes())))
-            }
-            Part::Credential => cx.memory.credential.as_ref().map(|id| ("credential", Value::Lent(id.as_bytes()))),
-            Part::Service => cx.service.map(|service| ("service", Value::Id(service.id.to_be_bytes()))),
-            Part::Route => Some(("route", Value::Id(cx.route.id.to_be_bytes()))),
-            Part::Header(name) => cx.request.headers.get(name).map(|value| ("header", Value::Lent(value.as_bytes()))),
-            Part::Path(path) => (path == cx.path).then_some(("path", Value::Lent(path.as_bytes()))),
-        };
-        found.unwrap_or_else(|| ("ip", self.address(cx.client_ip)))
+        part.of(cx).map_or_else(|| (IP, self.address(cx.client_ip)), |value| (part.kind(), value))
     }
 
     /// The address; of IPv6 the prefix, since one client has many addresses to choose from.

@@ -43,15 +43,21 @@ pub struct OfHeader {
     max: u32,
 }
 
+impl OfHeader {
+    #[inline(never)]
+    fn cost(&self, request: &Parts) -> u32 {
+        let written = request.headers.get(&self.header).and_then(|value| parse(value.as_bytes()));
+        written.map_or(self.default, |cost| cost.clamp(1, self.max))
+    }
+}
+
 impl Cost {
     /// What this request costs, at least one.
+    #[inline]
     pub fn of(&self, request: &Parts) -> u32 {
         match self {
             Self::Fixed(cost) => *cost,
-            Self::Header(OfHeader { header, default, max }) => {
-                let written = request.headers.get(header).and_then(|value| parse(value.as_bytes()));
-                written.map_or(*default, |cost| cost.clamp(1, *max))
-            }
+            Self::Header(header) => header.cost(request),
         }
     }
 

@@ -1,21 +1,14 @@
 //! What an answer says of limits: Kong's `X-RateLimit-*` for each window, and of the tightest Kong's `RateLimit-*`, or of
 //! all of them the fields of the IETF draft (draft-ietf-httpapi-ratelimit-headers-11).
 
-use std::fmt::Write;
-use std::sync::LazyLock;
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use http::header::HeaderValue;
 use sluice_events::Window;
-use sluice_limits::{Decision, Policy, Quota, Verdict};
+use sluice_limits::{Decision, MAX_WINDOWS, Policy, Quota, Verdict};
+use smallvec::SmallVec;
 
 use crate::response_headers::{Prepared, ResponseHeaders};
-
-static LIMIT: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Limit"));
-static REMAINING: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Remaining"));
-static RESET: LazyLock<Prepared> = LazyLock::new(|| Prepared::name("RateLimit-Reset"));
-const DRAFT_POLICY: &str = "RateLimit-Policy";
-const DRAFT: &str = "RateLimit";
 
 /// What is said beside `X-RateLimit-*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,75 +19,61 @@ pub(crate) enum Style {
     Draft,
 }
 
-/// The headers of a limit; what does not change is made once.
+/// The headers of a limit: all but the numbers is made once.
 pub(crate) struct Headers {
-    windows: Vec<Names>,
-    /// The draft's policy, if that is the style.
-    policy: Option<HeaderValue>,
+    windows: Vec<Window>,
+    style: Style,
+    lines: Prepared,
 }
 
-struct Names {
-    window: Window,
-    label: String,
-    limit: Prepared,
-    remaining: Prepared,
-}
+/// The numbers of an answer: of each window what remains, and that again with its reset.
+type Numbers = SmallVec<[u64; 3 * MAX_WINDOWS]>;
 
 impl Headers {
     /// The headers of these windows and their limits.
     pub fn new(windows: &[Window], limits: &Policy, style: Style) -> Self {
-        let name = |kind: &str, window: &Window| format!("X-RateLimit-{kind}-{}", window.header_name());
         let quotas = || windows.iter().zip(limits.windows()).map(|(window, limiter)| (window, limiter.quota()));
-        let names = quotas().map(|(window, quota)| Names {
-            window: *window,
-            label: window.label(),
-            limit: Prepared::line(&name("Limit", window), quota.burst.unwrap_or(quota.limit)),
-            remaining: Prepared::name(&name("Remaining", window)),
-        });
-        let item = |(window, quota): (&Window, &Quota)| format!("\"{}\";q={};w={}", window.label(), quota.limit, window.0);
-        let policy = || quotas().map(item).collect::<Vec<_>>().join(", ");
-        let policy = (style == Style::Draft).then(|| HeaderValue::try_from(policy()).expect("names and numbers are ASCII"));
-        Self { windows: names.collect(), policy }
+        let of_window = |(window, quota): (&Window, &Quota)| {
+            let (name, limit) = (window.header_name(), quota.burst.unwrap_or(quota.limit));
+            [format!("X-RateLimit-Limit-{name}: {limit}"), format!("X-RateLimit-Remaining-{name}: {{}}")]
+        };
+        let mut lines: Vec<String> = quotas().flat_map(of_window).collect();
+        match style {
+            Style::Kong => lines.extend(["Limit", "Remaining", "Reset"].map(|what| format!("RateLimit-{what}: {{}}"))),
+            Style::Draft => {
+                let policy = quotas().map(|(window, quota)| format!("\"{}\";q={};w={}", window.label(), quota.limit, window.0));
+                let stands = windows.iter().map(|window| format!("\"{}\";r={{}};t={{}}", window.label()));
+                lines.push(format!("RateLimit-Policy: {}", policy.collect::<Vec<_>>().join(", ")));
+                lines.push(format!("RateLimit: {}", stands.collect::<Vec<_>>().join(", ")));
+            }
+        }
+        Self { windows: windows.to_vec(), style, lines: Prepared::lines(&lines) }
     }
 
     /// Writes how each window stands.
     pub fn write(&self, verdict: &Verdict<'_>, out: &mut ResponseHeaders) {
-        for (names, decision) in self.windows.iter().zip(verdict.decisions) {
-            out.put_line(&names.limit);
-            out.put_under(&names.remaining, decision.remaining);
+        let mut numbers = Numbers::new();
+        for decision in verdict.decisions {
+            numbers.push(decision.remaining);
         }
-        match &self.policy {
-            Some(policy) => {
-                out.put(DRAFT_POLICY, policy);
-                if let Some(value) = self.draft(verdict) {
-                    out.put(DRAFT, &value);
-                }
+        match self.style {
+            Style::Kong => {
+                let tightest = self.tightest(verdict);
+                numbers.extend([tightest.limit, tightest.remaining, seconds(tightest.reset)]);
             }
-            None => self.write_tightest(verdict, out),
+            Style::Draft => {
+                numbers.extend(verdict.decisions.iter().flat_map(|decision| [decision.remaining, seconds(decision.reset)]));
+            }
         }
+        out.put(&self.lines, &numbers);
     }
 
-    fn write_tightest(&self, verdict: &Verdict<'_>, out: &mut ResponseHeaders) {
-        // Of a refusal the window that refused is the tightest, whatever remains elsewhere. Of two that leave the same
-        // it is the longer: it takes longer to come back.
-        let refused = verdict.refused_by.map(|index| &verdict.decisions[index]);
-        let all = self.windows.iter().zip(verdict.decisions);
-        let tightest = all.min_by_key(|(names, decision)| (decision.remaining, std::cmp::Reverse(names.window.0)));
-        if let Some(decision) = refused.or(tightest.map(|(_, decision)| decision)) {
-            out.put_under(&LIMIT, decision.limit);
-            out.put_under(&REMAINING, decision.remaining);
-            out.put_under(&RESET, seconds(decision.reset));
-        }
-    }
-
-    /// `"minute";r=2;t=50, "hour";r=9;t=3590`
-    fn draft(&self, verdict: &Verdict<'_>) -> Option<HeaderValue> {
-        let mut value = String::new();
-        for (names, Decision { remaining, reset, .. }) in self.windows.iter().zip(verdict.decisions) {
-            let comma = if value.is_empty() { "" } else { ", " };
-            write!(value, "{comma}\"{}\";r={remaining};t={}", names.label, seconds(*reset)).ok()?;
-        }
-        HeaderValue::try_from(value).ok()
+    /// Of a refusal the window that refused is the tightest, whatever remains elsewhere. Of two that leave the same it is
+    /// the longer: it takes longer to come back.
+    fn tightest<'a>(&self, verdict: &'a Verdict<'_>) -> &'a Decision {
+        let key = |index: usize| (verdict.decisions[index].remaining, Reverse(self.windows[index].0));
+        let tightest = verdict.refused_by.or_else(|| (0..verdict.decisions.len()).min_by_key(|index| key(*index)));
+        &verdict.decisions[tightest.expect("a limit has a window")]
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sluice_events::Window;
-use sluice_limits::{Decision, Key, MAX_WINDOWS, Nanos, Policy, Watch, Watched};
+use sluice_limits::{Key, Nanos, Policy, Room, Watch, Watched};
 
 use crate::plugin::BuildCx;
 
@@ -118,7 +118,7 @@ impl Limit {
     /// The clients that are known by name, who has spent most first.
     pub fn clients(&self, page: Range<usize>) -> Vec<Client> {
         let tightest = |key| {
-            let mut room = [Decision::default(); MAX_WINDOWS];
+            let mut room = Room::new();
             let windows = self.policy.peek(key, &mut room).iter();
             windows.map(|window| window.rate.saturating_mul(1_000_000) / window.limit.max(1)).max().unwrap_or(0)
         };
@@ -155,7 +155,7 @@ impl Limit {
     }
 
     fn client(&self, watched: Watched) -> Client {
-        let mut room = [Decision::default(); MAX_WINDOWS];
+        let mut room = Room::new();
         let decisions = self.policy.peek(watched.key, &mut room);
         let usage = self.windows.iter().zip(decisions).map(|(window, decision)| Usage {
             window: *window,

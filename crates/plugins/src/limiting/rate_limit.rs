@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_limits::{Decision, MAX_WINDOWS};
+use sluice_limits::Room;
 
 use super::told::Counted;
 use super::{ClientKey, Cost, Exemptions, Headers, Limit, Queue, Refusal, Told};
@@ -31,7 +31,7 @@ impl RateLimit {
         if self.exempt.hold(cx) {
             return Flow::Continue;
         }
-        let mut room = [Decision::default(); MAX_WINDOWS];
+        let mut room = Room::new();
         let (key, now) = (self.client.of(cx), self.limit.policy.now());
         let verdict = self.limit.policy.check_at(now, key, self.cost.of(cx.request), &mut room);
         if verdict.refused_by.is_some()

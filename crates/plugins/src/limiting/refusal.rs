@@ -27,6 +27,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// The answer where this window refused.
+    #[inline(never)]
     pub fn reply(&self, window: usize, decision: &Decision) -> Reply {
         let mut reply = Reply { status: self.status, headers: Default::default(), body: self.bodies[window].clone() };
         if let Some(jitter_max) = self.retry_after {

@@ -75,6 +75,7 @@ pub(crate) struct Held {
 impl Queue {
     /// How long a request that does not fit waits now, or none if it has tried often enough or the queue of its client
     /// is full.
+    #[inline(never)]
     pub fn hold(&self, key: Key, held: &mut Option<Held>) -> Option<Duration> {
         match held {
             Some(held) => {

@@ -51,22 +51,32 @@ impl Told {
     /// Tells what became of a request. Every refusal is an event; that a client comes near a limit is one for each
     /// window, and that it is admitted again is one after its refusals.
     pub fn tell(&self, counted: &Counted<'_>, cx: &Cx<'_>) {
-        let Counted { key, now, verdict, client, .. } = *counted;
-        if let Some(index) = verdict.refused_by {
-            let decision = &verdict.decisions[index];
-            self.limit.watch.refused(key, now, now + decision.retry_after, || client.name(cx));
-            self.exceeded.emit(|| self.data(index, decision, cx));
-            return;
+        if let Some(index) = counted.verdict.refused_by {
+            return self.refused(index, counted, cx);
         }
-        if self.limit.watch.admitted(key) {
-            let tightest = (0..verdict.decisions.len()).min_by_key(|index| verdict.decisions[*index].remaining).unwrap_or(0);
-            self.recovered.emit(|| RateLimitRecovered(self.data(tightest, &verdict.decisions[tightest], cx)));
+        if self.limit.watch.admitted(counted.key) {
+            self.recovered(counted.verdict, cx);
         }
         if let Some(warn_at) = self.warn_at {
             self.warn(warn_at, counted, cx);
         }
     }
 
+    /// Apart, as all that is told is: so a request of which nothing is told passes little code.
+    #[inline(never)]
+    fn refused(&self, index: usize, Counted { key, now, verdict, client }: &Counted<'_>, cx: &Cx<'_>) {
+        let decision = &verdict.decisions[index];
+        self.limit.watch.refused(*key, *now, *now + decision.retry_after, || client.name(cx));
+        self.exceeded.emit(|| self.data(index, decision, cx));
+    }
+
+    #[inline(never)]
+    fn recovered(&self, verdict: &Verdict<'_>, cx: &Cx<'_>) {
+        let tightest = (0..verdict.decisions.len()).min_by_key(|index| verdict.decisions[*index].remaining).unwrap_or(0);
+        self.recovered.emit(|| RateLimitRecovered(self.data(tightest, &verdict.decisions[tightest], cx)));
+    }
+
+    #[inline(never)]
     fn warn(&self, warn_at: WarnAt, counted: &Counted<'_>, cx: &Cx<'_>) {
         for (index, decision) in counted.verdict.decisions.iter().enumerate() {
             if decision.crossed(warn_at.rate(decision.limit)) && self.first_in_window(index, counted, cx) {
