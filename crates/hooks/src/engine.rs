@@ -260,7 +260,7 @@ impl Engine {
             Told::Behind => {
                 let now = Instant::now();
                 self.active().iter().for_each(|lane| lane.tell_all(now));
-                self.around.outbox.flush().await;
+                self.around.outbox.tell(Change::Whole);
             }
         }
     }

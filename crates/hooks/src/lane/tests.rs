@@ -115,7 +115,7 @@ impl Model {
                     self.outbox = waiting.iter().map(|entry| (entry.seq, entry.count)).collect();
                 }
                 Change::AllDead { .. } => self.outbox.clear(),
-                Change::Again { .. } | Change::Standing { .. } | Change::NoHook { .. } | Change::Flush(_) => {}
+                Change::Again { .. } | Change::Standing { .. } | Change::NoHook { .. } | Change::Whole | Change::Flush(_) => {}
             }
         }
     }

@@ -84,6 +84,8 @@ pub(crate) enum Change {
     Standing { hook: Uuid, standing: Standing },
     /// The hook is gone.
     NoHook { hook: Uuid },
+    /// Every hook has told everything: what was missed is made good.
+    Whole,
     /// Somebody waits for all before this.
     Flush(oneshot::Sender<()>),
 }

@@ -151,7 +151,7 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
             params![hook.as_bytes(), serde_json::to_string(standing).unwrap_or_default()],
         ),
         Change::NoHook { hook } => run(transaction, "DELETE FROM hooks WHERE id = ?1", params![hook.as_bytes()]),
-        Change::Flush(_) => Ok(()),
+        Change::Whole | Change::Flush(_) => Ok(()),
     }
 }
 

@@ -93,20 +93,20 @@ impl Writer {
             self.opened = true;
             self.tell(Told::Opened { kept, standings, last_seq });
         }
-        let was = self.shared.status(|status| {
-            status.reason = None;
-            std::mem::replace(&mut status.state, "ok")
-        });
-        if was == "memory" {
-            info!("the outbox can be written again");
+        if self.shared.status(|status| status.state == "opening") {
+            self.is_good();
         }
         Ok(database)
     }
 
     fn write_to(&mut self, database: &mut Database) -> rusqlite::Result<End> {
         let (mut batch, mut trimmed, mut written) = (Vec::new(), Instant::now(), 0);
+        // What was missed before is asked for once.
+        let mut asked = false;
         loop {
-            if self.shared.missed.swap(false, Ordering::AcqRel) {
+            let missed = self.shared.missed.swap(false, Ordering::AcqRel) || (!asked && self.is_degraded());
+            if missed {
+                asked = true;
                 self.tell(Told::Behind);
             }
             match self.changes.recv_timeout(TRIM) {
@@ -117,11 +117,15 @@ impl Writer {
             batch.extend(self.changes.try_iter().take(TOGETHER - 1));
             let result = if batch.is_empty() { Ok(()) } else { database.write(&batch) };
             written += batch.len();
+            let whole = batch.iter().any(|change| matches!(change, Change::Whole));
             acknowledge(&mut batch);
             if result.is_err() {
                 self.shared.missed.store(true, Ordering::Release);
             }
             result?;
+            if whole {
+                self.is_good();
+            }
             if written >= TRIM_AFTER || trimmed.elapsed() >= TRIM {
                 let more = database.trim(self.shared.retention())?;
                 // What is left of it leaves after the next changes, so that those do not wait.
@@ -143,6 +147,21 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return Err(End),
             }
+        }
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.shared.status(|status| status.state == "memory")
+    }
+
+    /// It has everything that it should have.
+    fn is_good(&self) {
+        let was = self.shared.status(|status| {
+            status.reason = None;
+            std::mem::replace(&mut status.state, "ok")
+        });
+        if was == "memory" {
+            info!("the outbox can be written again");
         }
     }
 
