@@ -14,7 +14,7 @@ use sluice_events::{Bus, Occurrence};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ use crate::stats::HookStats;
 
 /// How long the beginning waits for what earlier processes left; if it comes later, it is taken up then.
 const OPENING: Duration = Duration::from_secs(2);
+/// How long the next batch is left to grow after one that only added to what waits.
+const REST: Duration = Duration::from_millis(5);
 /// How long a stop waits for the outbox to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -162,9 +164,13 @@ impl Engine {
                     error!("the worker of a hook broke down, and the hook is still until the next start: {error}");
                 },
                 () = self.bus.collect(batch) => {
-                    self.take(batch).await;
-                    // Those who push may be faster than this loop: the workers get their turn all the same.
-                    yield_now().await;
+                    if self.take(batch).await {
+                        // Those who push may be faster than this loop: the workers get their turn all the same.
+                        yield_now().await;
+                    } else {
+                        // It only adds to what waits anyway, and costs less in larger batches.
+                        sleep(REST).await;
+                    }
                 }
             }
         }
@@ -200,17 +206,18 @@ impl Engine {
     }
 
     /// Takes in what happened: offers it to every hook, has the outbox keep what they make of it, and only then lets them
-    /// begin.
-    async fn take(&self, batch: &mut Vec<Occurrence>) {
+    /// begin. Whether there is something new among it.
+    async fn take(&self, batch: &mut Vec<Occurrence>) -> bool {
         let lanes = self.offer(batch);
         let before = self.around.order.next();
         let now = Instant::now();
         // Every lane tells, whether the one before did or not.
-        let told = lanes.iter().filter(|lane| lane.tell(now)).count();
-        if told > 0 {
+        let told: Vec<_> = lanes.iter().map(|lane| lane.tell(now)).collect();
+        if told.iter().any(|told| told.kept) {
             self.around.outbox.flush().await;
         }
         lanes.iter().for_each(|lane| lane.admit(before));
+        told.iter().any(|told| told.new)
     }
 
     /// The lock makes a reload come before or after, not between.

@@ -14,6 +14,15 @@ use crate::job::{Job, unix_ms};
 use crate::outbox::{Change, Entry, State as Ended};
 use crate::record::Try;
 
+/// What a batch came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The outbox was told something, and has to be waited for.
+    pub kept: bool,
+    /// There is a delivery that was not there before: somebody may be waiting for it.
+    pub new: bool,
+}
+
 /// What the outbox is still to be told.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -21,8 +30,8 @@ pub(super) struct Ledger {
     touched: Vec<u64>,
     /// Deliveries that are no longer there.
     parted: Vec<u64>,
-    /// Something was told that nobody waited for yet.
-    unflushed: bool,
+    /// What was told since somebody asked.
+    told: Told,
     /// Everything before this place is in the outbox, and may be tried.
     admitted: u64,
 }
@@ -40,11 +49,11 @@ impl Ledger {
 }
 
 impl Lane {
-    /// Tells the outbox what a batch did; whether there was anything that has to be waited for.
-    pub fn tell(&self, now: Instant) -> bool {
+    /// Tells the outbox what a batch did, and says what that came to.
+    pub fn tell(&self, now: Instant) -> Told {
         let mut state = self.state();
         state.tell(&self.around, now);
-        take(&mut state.ledger.unflushed)
+        take(&mut state.ledger.told)
     }
 
     /// What came before this place may be tried.
@@ -95,15 +104,16 @@ impl State {
         touched.sort_unstable();
         touched.dedup();
         for seq in touched {
-            let told = self.tell_of(seq, around, now);
-            self.ledger.unflushed |= told;
+            let new = self.tell_of(seq, around, now);
+            self.ledger.told.new |= new;
+            self.ledger.told.kept |= self.hook.kind.kept;
         }
         for seq in parted {
             around.outbox.tell(Change::Gone { seq });
         }
     }
 
-    /// Tells of one delivery, wherever it is by now.
+    /// Tells of one delivery, wherever it is by now; whether it may be a new one.
     fn tell_of(&mut self, seq: u64, around: &Around, now: Instant) -> bool {
         let (keeps, hook) = (self.hook.kind.kept, self.hook.id);
         let grown = |job: &Job| Change::Grown { seq, count: job.count, first_at: job.first_at, last_at: job.last_at };
@@ -114,15 +124,22 @@ impl State {
                 None => {
                     // It grew, and a try began since.
                     let under_way = self.under_way.get(&seq).filter(|job| job.kept);
-                    return under_way.is_some_and(|job| around.outbox.tell(grown(job)));
+                    if let Some(job) = under_way {
+                        around.outbox.tell(grown(job));
+                    }
+                    return false;
                 }
             },
         };
         if job.kept {
-            return around.outbox.tell(grown(job));
+            around.outbox.tell(grown(job));
+            return false;
         }
         job.kept = keeps;
-        keeps && around.outbox.tell(Change::New(Box::new(Entry::of(hook, job, due))))
+        if keeps {
+            around.outbox.tell(Change::New(Box::new(Entry::of(hook, job, due))));
+        }
+        true
     }
 
     fn mark_kept(&mut self, keeps: bool) {
