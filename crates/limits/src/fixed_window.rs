@@ -7,7 +7,7 @@
 //!
 //! A limit that changes keeps the counts: decisions are those of the new limit over the same requests.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
@@ -19,7 +19,7 @@ use crate::{
     quota::{MAX_LIMIT, Quota, QuotaError},
     shape::{Shape, Single},
     store::{Store, Table},
-    window::{Counts, Moment, Standing, Window},
+    window::{Counts, Looked, Moment, Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm =
@@ -92,9 +92,6 @@ impl FixedWindow {
         self.window.stand(Single.read(word), &self.window.moment(earliest(now))).counts.current == 0
     }
 }
-
-/// When the clock was looked at again, if it was.
-type Looked = Cell<Option<Nanos>>;
 
 impl Limiter for FixedWindow {
     fn now(&self) -> Nanos {

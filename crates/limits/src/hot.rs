@@ -187,8 +187,10 @@ pub(crate) fn update<R>(table: u64, id: Id, change: impl Fn(u64) -> (Option<u64>
 
 /// Changes a word by what `change` says, as one step, and returns what else that says. None if the word is back.
 ///
-/// `last` is what it held when this thread was here before, and then what it holds now. If it still holds that, the word is not read before it is changed:
-/// between threads, to fetch a word once is half the time of fetching it to read and again to write.
+/// `last` is what it held when this thread was here before, and then what it holds now. If it still holds that, the word
+/// is not read before it is changed: between threads, to fetch a word once is half the time of fetching it to read and
+/// again to write. For the same reason what `change` says is little, and stays in registers: what does not is written to
+/// memory before the word is changed, and waited for.
 #[inline]
 fn exchange<R>(word: &AtomicU64, last: &mut u64, change: impl Fn(u64) -> (Option<u64>, R)) -> Option<R> {
     let mut before = *last;

@@ -10,7 +10,7 @@
 //!
 //! A limit that changes keeps the counts: decisions are those of the new limit over the same requests.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
@@ -23,7 +23,7 @@ use crate::{
     shape::{Packed, Shape, Spread},
     slot::CopySlot,
     store::{Store, Table},
-    window::{Counts, Moment, Standing, Window},
+    window::{Counts, Looked, Moment, Standing, Window},
 };
 
 pub(crate) const ALGORITHM: Algorithm = Algorithm {
@@ -156,9 +156,6 @@ impl<S: Shape> SlidingWindow<S> {
         Some(fits.min(window) as u64)
     }
 }
-
-/// When the clock was looked at again, if it was.
-type Looked = Cell<Option<Nanos>>;
 
 type State<S> = <<S as Shape>::Slot as CopySlot>::State;
 

@@ -40,6 +40,9 @@ pub(crate) struct Moment {
     left: u64,
 }
 
+/// When the clock was looked at again after a moment, if it was.
+pub(crate) type Looked = Cell<Option<Nanos>>;
+
 /// The counts of a key as they stand at a moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
@@ -95,14 +98,14 @@ impl Window {
 
     /// Moves counts to the window of a moment that the clock just told. If it seems to have jumped back, most often
     /// another thread was faster meanwhile: then a second look at the clock is not behind. `looked` tells what that said.
-    pub(crate) fn stand_by(self, clock: &SharedClock, counts: Counts, moment: &Moment, looked: &Cell<Option<Nanos>>) -> Standing {
+    pub(crate) fn stand_by(self, clock: &SharedClock, counts: Counts, moment: &Moment, looked: &Looked) -> Standing {
         let standing = self.stand(counts, moment);
         looked.set(standing.changed.then(|| clock.now().max(moment.now)));
         self.stand_later(counts, moment, looked)
     }
 
     /// Moves counts to the window of a moment, or of a later look at the clock.
-    pub(crate) fn stand_later(self, counts: Counts, moment: &Moment, looked: &Cell<Option<Nanos>>) -> Standing {
+    pub(crate) fn stand_later(self, counts: Counts, moment: &Moment, looked: &Looked) -> Standing {
         match looked.get() {
             None => self.stand(counts, moment),
             Some(later) => self.stand(counts, &self.moment(later)),
@@ -111,9 +114,10 @@ impl Window {
 
     /// Moves counts to the window of a moment.
     ///
-    /// Time may seem to go back. A little is normal, when the clock is corrected; then it is still the beginning of the counts' window. A jump further back moves the counts into
-    /// the window of the moment: nothing is forgotten, and the key waits as if it had spent them there. So nobody
-    /// is kept out for longer than usual plus the tolerance, an eighth of a window and at most a second.
+    /// Time may seem to go back. A little is normal, when the clock is corrected; then it is still the beginning of the
+    /// counts' window. A jump further back moves the counts into the window of the moment: nothing is forgotten, and the key
+    /// waits as if it had spent them there. So nobody is kept out for longer than usual plus the tolerance, an eighth of a
+    /// window and at most a second.
     #[inline]
     pub(crate) fn stand(self, counts: Counts, moment: &Moment) -> Standing {
         if let Some(standing) = moment.standing(counts) {

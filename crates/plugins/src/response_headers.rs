@@ -40,7 +40,7 @@ impl ResponseHeaders {
     /// Adds lines with their numbers.
     pub fn put(&mut self, lines: &Prepared, numbers: &[u64]) {
         if self.is_empty() {
-            self.bytes.reserve((lines.text.len() + DIGITS * lines.before.len()).max(ROOM));
+            self.bytes = Vec::with_capacity((lines.text.len() + DIGITS * lines.before.len()).max(ROOM));
         }
         self.lengths |= lines.lengths;
         let mut rest = &*lines.text;
