@@ -7,10 +7,10 @@ use sluice_hooks::WantedRecords;
 /// Look after the event hooks of a running gateway, by its Admin API
 #[derive(Args)]
 pub struct Hooks {
-    /// Where the Admin API is; without it, where [admin] of the configuration file says
+    /// Where the Admin API is; without it, `admin.listen` of the configuration file
     #[arg(long, global = true, value_name = "URL")]
     pub admin: Option<String>,
-    /// What the Admin API wants to be sent; without it, the token in [admin] of the configuration file
+    /// What the Admin API wants to be sent; without it, `admin.token` of the configuration file
     #[arg(long, global = true, env = "SLUICE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
     /// Print what the Admin API says in JSON, an object a line
