@@ -109,15 +109,15 @@ def flood():
 
 
 def windows():
-    print("CPU time of a request that is passed on, median and range of 7 rounds of 3 s each, in turn")
+    print("CPU time of a request that is passed on, median and range of 15 rounds of 2 s each, in turn")
     three = 'limit = [1000000, 10000000, 100000000]\nwindow_size = [1, 60, 3600]\nidentifier = "ip"\n'
     routes = {"none": limit("none", ""), "three": limit("three", three), "hidden": limit("hidden", three + "hide_client_headers = true")}
     with gateway("".join(routes.values())) as (pid, proxy, _):
         us = {name: [] for name in routes}
-        for _ in range(7):
+        for _ in range(15):
             for name in routes:
                 before = cpu_seconds(pid)
-                requests, refused, _ = wrk(f"http://127.0.0.1:{proxy}/{name}", 3)
+                requests, refused, _ = wrk(f"http://127.0.0.1:{proxy}/{name}", 2)
                 assert refused == 0
                 us[name].append((cpu_seconds(pid) - before) * 1e6 / requests)
         base = statistics.median(us["none"])
