@@ -17,7 +17,6 @@ import json
 import pathlib
 import random
 import re
-import signal
 import socket
 import sqlite3
 import struct
@@ -158,7 +157,7 @@ def kill():
     print("20 times kill -9 under 500 rejections a second")
     receivers = Receivers()
     port = receivers.start(receivers.good)
-    kept, answered, downtime = {}, 0, 0
+    kept, answered = {}, 0
     with contextlib.ExitStack() as stack:
         gateway = Gateway(stack, lambda _: hook("kept", port, 'retry = { schedule = ["100ms"] }'), LIMIT + 'identifier = "ip"')
         for _ in range(20):

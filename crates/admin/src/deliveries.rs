@@ -41,7 +41,9 @@ pub(crate) async fn replay_range(State(app): Shared, Path(key): Path<String>, re
     let mut range = Range::default();
     for (key, value) in body::read(request).await? {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        range.say(&key, &value)?.then_some(()).ok_or_else(|| unknown(&key))?;
+        if !range.say(&key, &value)? {
+            return Err(unknown(&key));
+        }
     }
     let state = Some(range.state.unwrap_or("dead"));
     let wanted = WantedRecords { state, limit: usize::MAX, ..range.wanted(Some(hook)) };

@@ -77,17 +77,7 @@ fn keyauth_credentials(config: &Config) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_config::{Environment, Source, read};
-
-    struct NoEnvironment;
-    impl Environment for NoEnvironment {
-        fn variable(&self, _: &str) -> Option<String> {
-            None
-        }
-        fn file(&self, _: &std::path::Path) -> std::io::Result<String> {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-    }
+    use sluice_config::{ProcessEnvironment, Source, read};
 
     const TEXT: &str = r#"
 [services.demo]
@@ -115,7 +105,7 @@ config = { url = "http://x/", secret = "hush-hush", headers = { authorization = 
 "#;
 
     fn config(text: &str) -> Config {
-        let draft = read(Source::new("t", text), &NoEnvironment);
+        let draft = read(Source::new("t", text), &ProcessEnvironment);
         assert_eq!(draft.problems, []);
         draft.config
     }

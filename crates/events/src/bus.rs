@@ -53,13 +53,6 @@ impl Occurrence {
     pub fn same_as(&self, other: &Self) -> bool {
         self.event.identity() == other.event.identity() && std::ptr::eq(self.event.kind(), other.event.kind())
     }
-
-    /// Takes the other in: the counts add up.
-    pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.first_at = self.first_at.min(other.first_at);
-        self.last_at = self.last_at.max(other.last_at);
-    }
 }
 
 impl Default for Bus {

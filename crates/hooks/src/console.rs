@@ -82,15 +82,16 @@ impl Engine {
 
     /// Tries one again, with the same id, be it dead or delivered. One that waits is tried at once.
     pub async fn replay(&self, id: &str) -> Result<Record, Refused> {
-        let record = self.record(id).await?;
-        let lane = self.lane(record.event_hook.id).ok_or(Refused::NoHook)?;
-        let one = WantedRecords { before: Some(record.seq + 1), limit: 1, ..WantedRecords::default() };
+        let seq = seq_of(id).ok_or(Refused::NoDelivery)?;
+        let one = WantedRecords { before: Some(seq.saturating_add(1)), limit: 1, ..WantedRecords::default() };
         let kept = self.look_in(move |dir| outbox::to_replay(dir, &one)).await?;
-        let job = kept.into_iter().find(|kept| kept.seq == record.seq).and_then(outbox::Kept::into_job);
+        let kept = kept.into_iter().find(|kept| kept.id == id).ok_or(Refused::NoDelivery)?;
+        let lane = self.lane(kept.hook).ok_or(Refused::NoHook)?;
+        let job = kept.into_job();
         let job = job.ok_or_else(|| Refused::Conflict("there are no such events any more".into()))?;
         match lane.replay(job, Instant::now()) {
             Replayed::Again | Replayed::Hastened | Replayed::UnderWay => self.record(id).await,
-            Replayed::Disabled => Err(Refused::Conflict("the hook is disabled: resume it first".into())),
+            Replayed::Disabled => Err(disabled()),
             Replayed::Unwanted => Err(Refused::Conflict("the hook does not want such events any more".into())),
         }
     }
@@ -104,7 +105,7 @@ impl Engine {
         for kept in all {
             match kept.into_job().map(|job| lane.replay(job, now)) {
                 Some(Replayed::Again | Replayed::Hastened) => counts.replayed += 1,
-                Some(Replayed::Disabled) => return Err(Refused::Conflict("the hook is disabled: resume it first".into())),
+                Some(Replayed::Disabled) => return Err(disabled()),
                 Some(Replayed::UnderWay | Replayed::Unwanted) | None => counts.skipped += 1,
             }
         }
@@ -172,6 +173,10 @@ impl Engine {
         let looked = spawn_blocking(move || look(&dir).map_err(|error| Refused::Outbox(error.to_string())));
         looked.await.map_err(|_| Refused::Outbox("it broke down".into()))?
     }
+}
+
+fn disabled() -> Refused {
+    Refused::Conflict("the hook is disabled: resume it first".into())
 }
 
 /// A delivery of this data, or of a sample; `event` and `source` in it say of what, if the hook wants several.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::answer::{self, Answer};
 use crate::handler::{Cx, Failure};
+use crate::job::unix_ms;
 use crate::signing::Signer;
 
 /// A connection that breaks sooner than this was closed by the receiver while it was idle.
@@ -30,7 +31,7 @@ pub(crate) struct Request {
 
 /// Sends the request under this id. Only 2xx is success, and its head is enough: a body that never ends is cut, not tried again.
 pub(crate) async fn send(mut request: Request, id: &str, signer: &Signer, cx: &Cx<'_>) -> Result<(), Failure> {
-    let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let timestamp = unix_ms() / 1000;
     signer.sign(&mut request.headers, id, timestamp, &request.body);
     let client = cx.clients.client(&request.url, request.verify).map_err(Failure::retry)?;
     let answer = timeout_at(cx.deadline, exchange(&client, request)).await;

@@ -12,8 +12,9 @@ use crate::egress::Egress;
 use crate::handler::{BuildCx, Handler};
 use crate::registry::{HANDLERS, Kind, kind};
 use crate::retry::{self, Schedule};
+use crate::signing::{self, Key};
 use crate::wanted::Wanted;
-use crate::{signing, webhook};
+use crate::webhook;
 
 /// How long a delivery may take, unless the hook says.
 pub(crate) const TIMEOUT: Millis = Millis(10_000);
@@ -86,7 +87,7 @@ fn build_one(entry: &EventHook, egress: &Egress) -> Result<Hook, Vec<Problem>> {
             id: entry.id,
             name: entry.name.clone(),
             fingerprint: entry.fingerprint(),
-            public_keys: signing::public_keys(entry),
+            public_keys: keys.iter().filter_map(Key::public).collect(),
             policy: policy(entry, kind),
             kind,
             handler,

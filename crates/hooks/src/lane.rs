@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use uuid::Uuid;
 
-use self::keeping::Ledger;
+use self::keeping::{Ledger, wall};
 pub(crate) use self::switches::Replayed;
 use crate::around::Around;
 use crate::breaker::Breaker;
@@ -24,7 +24,7 @@ use crate::dedup::Dedup;
 use crate::digest::Digest;
 use crate::handler::Failure;
 use crate::hook::Hook;
-use crate::job::{Job, unix_ms};
+use crate::job::Job;
 use crate::outbox::State as Ended;
 use crate::pace::Pace;
 use crate::queue::Queue;
@@ -240,8 +240,7 @@ impl Lane {
     pub fn close(&self, now: Instant) {
         let mut state = self.state();
         state.closed = true;
-        let gathered: u64 = state.digest.drain().iter().map(|summary| summary.count).sum();
-        let dropped = gathered + state.queue.drain().into_iter().map(|(job, _)| job.count).sum::<u64>();
+        let dropped = state.empty();
         state.counts.dropped += dropped;
         if dropped > 0 {
             warn!(hook = %state.hook.name, dropped, "the hook is gone, and with it what waited for it");
@@ -329,6 +328,12 @@ impl State {
         all
     }
 
+    /// Takes out all that waits and all that was gathered; for how many events it stood.
+    fn empty(&mut self) -> u64 {
+        let gathered: u64 = self.digest.drain().iter().map(|summary| summary.count).sum();
+        gathered + self.queue.drain().iter().map(|(job, _)| job.count).sum::<u64>()
+    }
+
     /// What was gathered is to be delivered once its time is over.
     fn end_digests(&mut self, around: &Around, now: Instant) {
         while let Some(summary) = self.digest.ended(now) {
@@ -361,8 +366,9 @@ impl State {
         if let Some(failed) = self.failures.add(job.count, now) {
             warn!(hook = %self.hook.name, delivery = %job.id, attempt = job.attempts, failed, "a delivery failed and is tried again: {reason}");
         }
-        self.tried(&job, unix_ms() + wait.as_millis() as u64, record, around);
-        let overflow = self.queue.retry(job, now + wait);
+        let due = now + wait;
+        self.tried(&job, wall(due, now), record, around);
+        let overflow = self.queue.retry(job, due);
         self.drop_job(overflow, around, now);
     }
 

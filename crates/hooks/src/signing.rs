@@ -82,7 +82,7 @@ impl Key {
     }
 
     /// What receivers check its signatures with, if it is no secret that both have.
-    fn public(&self) -> Option<String> {
+    pub(crate) fn public(&self) -> Option<String> {
         use ring::signature::KeyPair as _;
         let Secret::Pair(pair) = &self.0 else { return None };
         Some(format!("{PUBLIC}{}", STANDARD.encode(pair.public_key())))
@@ -95,11 +95,6 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
         mac.update(part);
     }
     mac.finalize().into_bytes().to_vec()
-}
-
-/// The public keys of the hook's `secrets`, for the Admin API.
-pub(crate) fn public_keys(hook: &EventHook) -> Vec<String> {
-    hook.secrets.iter().filter_map(|secret| Key::standard(secret).ok()?.public()).collect()
 }
 
 /// The keys of the hook's `secrets`.

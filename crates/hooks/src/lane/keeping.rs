@@ -177,6 +177,6 @@ impl State {
 }
 
 /// The time of the wall at `at`, or now if that is over.
-fn wall(at: Instant, now: Instant) -> u64 {
+pub(super) fn wall(at: Instant, now: Instant) -> u64 {
     unix_ms() + at.saturating_duration_since(now).as_millis() as u64
 }

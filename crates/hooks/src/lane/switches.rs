@@ -116,8 +116,7 @@ impl State {
         let since = self.standing.failing_since.unwrap_or(at);
         self.standing.disabled = Some(Disabled { at, reason: reason.to_owned() });
         self.tell(around, now);
-        let gathered: u64 = self.digest.drain().iter().map(|summary| summary.count).sum();
-        let dead = gathered + self.queue.drain().into_iter().map(|(job, _)| job.count).sum::<u64>();
+        let dead = self.empty();
         self.counts.failed += dead;
         warn!(hook = %self.hook.name, dead, "the hook is disabled until it is resumed or changed: {reason}");
         around.outbox.tell(Change::AllDead { hook: self.hook.id, reason: format!("the hook was disabled: {reason}") });
