@@ -1,0 +1,36 @@
+//! Plugins, and where they apply.
+
+use uuid::Uuid;
+
+use super::Stamps;
+use crate::block::Block;
+
+/// Where a plugin applies; of one name the most specific applies to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// To every route.
+    Global,
+    /// To the routes of a service.
+    Service(String),
+    /// To a route.
+    Route(String),
+    /// To the requests of a consumer.
+    Consumer(String),
+}
+
+/// One plugin in one scope, its options unread.
+#[derive(Clone)]
+pub struct PluginEntry {
+    /// Its id.
+    pub id: Uuid,
+    /// The plugin's name.
+    pub name: String,
+    /// Where it applies.
+    pub scope: Scope,
+    /// Whether it runs.
+    pub enabled: bool,
+    /// Its options.
+    pub block: Block,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}

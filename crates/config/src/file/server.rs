@@ -1,0 +1,143 @@
+//! The gateway itself: how it listens, what its limits and hooks share, and its Admin API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::entities::{Egress, Hooks};
+use crate::values::{Millis, network};
+
+/// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerTable {
+    /// Where the proxy listens.
+    #[schemars(with = "Vec<String>")]
+    pub listen: Vec<Address>,
+    /// Worker threads; 0 is one a core.
+    pub threads: usize,
+    /// Peers whose X-Forwarded-* headers count, as addresses or networks.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Where state is kept over restarts.
+    pub state_dir: PathBuf,
+    /// How long a stop waits for requests in flight.
+    pub shutdown_timeout: Millis,
+}
+
+impl Default for ServerTable {
+    fn default() -> Self {
+        Self {
+            listen: vec![Address(SocketAddr::from(([127, 0, 0, 1], 8000)))],
+            threads: 0,
+            trusted_proxies: Vec::new(),
+            state_dir: PathBuf::from(".sluice"),
+            shutdown_timeout: Millis(30_000),
+        }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Address(pub SocketAddr);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = text.parse();
+        parsed
+            .map(Self)
+            .map_err(|_| format!("`{text}` is no address to listen on; write one with its port, such as \"127.0.0.1:8000\""))
+    }
+}
+
+/// A network, or an address as the network of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct TrustedProxy(pub IpNet);
+
+impl TryFrom<String> for TrustedProxy {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        network(&text).map(Self)
+    }
+}
+
+/// `[admin]`: the Admin API. Changes take effect at the next start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdminTable {
+    /// Where the Admin API listens.
+    #[schemars(with = "String")]
+    pub listen: Address,
+    /// What a caller must send as Kong-Admin-Token or as a bearer token; empty: nothing.
+    pub token: String,
+    /// Whether changes by the Admin API are written into the file.
+    pub write_back: bool,
+}
+
+impl Default for AdminTable {
+    fn default() -> Self {
+        Self { listen: Address(SocketAddr::from(([127, 0, 0, 1], 8001))), token: String::new(), write_back: true }
+    }
+}
+
+/// `[limits]`: what all limits share. Changes take effect at once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsTable {
+    /// How many clients all limits together remember one by one. The clients of a network share what is left beyond.
+    #[schemars(range(min = 1))]
+    pub max_keys: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        Self { max_keys: 1_000_000 }
+    }
+}
+
+/// `[hooks]`: what all event hooks share. Changes take effect at once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HooksTable {
+    /// Where webhooks may call: `any` address, or `public` ones only. Link-local addresses and the metadata services of
+    /// clouds are refused always.
+    pub egress: Egress,
+    /// Where they may call although it is not public: networks, addresses, and names of hosts.
+    pub egress_allow: Vec<String>,
+    /// PEM files of authorities to trust besides those of the system.
+    pub ca_certificates: Vec<PathBuf>,
+    /// How long deliveries that are over, delivered or dead, are kept to be looked at and replayed.
+    pub retention: Millis,
+    /// How many of them of each hook; delivered ones and dead ones apart.
+    pub retention_count: u64,
+    /// After how long with nothing but failures a hook is disabled; 0: never.
+    pub disable_after: Millis,
+}
+
+impl Default for HooksTable {
+    fn default() -> Self {
+        const DAY: u64 = 86_400_000;
+        Self {
+            egress: Egress::Any,
+            egress_allow: Vec::new(),
+            ca_certificates: Vec::new(),
+            retention: Millis(3 * DAY),
+            retention_count: 10_000,
+            disable_after: Millis(5 * DAY),
+        }
+    }
+}
+
+impl HooksTable {
+    pub fn into_hooks(self) -> Hooks {
+        let Self { egress, egress_allow, ca_certificates, retention, retention_count, disable_after } = self;
+        let (retention, disable_after) = (retention.duration(), disable_after.duration());
+        Hooks { egress, egress_allow, ca_certificates, retention, retention_count, disable_after }
+    }
+}

@@ -1,0 +1,43 @@
+//! Upstream services.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::yes;
+use crate::entities::Protocol;
+use crate::values::{HttpUrl, Millis, PathPrefix};
+
+/// `[services.NAME]`: an upstream service, by `url` or by its parts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceTable {
+    pub id: Option<Uuid>,
+    /// Protocol, host, port and path in one.
+    pub url: Option<HttpUrl>,
+    pub protocol: Option<Protocol>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<PathPrefix>,
+    /// How often a failed connection is tried again.
+    #[serde(default = "five")]
+    pub retries: u16,
+    #[serde(default = "minute")]
+    pub connect_timeout: Millis,
+    #[serde(default = "minute")]
+    pub write_timeout: Millis,
+    #[serde(default = "minute")]
+    pub read_timeout: Millis,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+fn five() -> u16 {
+    5
+}
+
+fn minute() -> Millis {
+    Millis(60_000)
+}
