@@ -5,6 +5,7 @@ mod deliveries;
 mod gateway;
 mod receiver;
 mod server;
+mod streams;
 mod wait;
 
 pub use client::{Answer, Request, get, raw, read_head, request, unchunked};
@@ -12,6 +13,7 @@ pub use deliveries::{DIES, WAITS, consumer_hook, raise, records, texts};
 pub use gateway::Gateway;
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};
+pub use streams::{Streams, ask, block_on, streaming, whole};
 pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};

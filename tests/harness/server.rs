@@ -26,7 +26,7 @@ impl Server {
         })
     }
 
-    fn spawn<F: AsyncFnOnce(TcpListener, oneshot::Receiver<()>) + Send + 'static>(serve: F) -> Self {
+    pub(super) fn spawn<F: AsyncFnOnce(TcpListener, oneshot::Receiver<()>) + Send + 'static>(serve: F) -> Self {
         let (tell, address) = channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {

@@ -15,6 +15,7 @@ impl Serialize for Service {
         map.serialize_entry("host", &self.host)?;
         map.serialize_entry("port", &self.port)?;
         map.serialize_entry("path", &self.path)?;
+        map.serialize_entry("http2", &self.http2)?;
         map.serialize_entry("retries", &self.retries)?;
         map.serialize_entry("connect_timeout", &self.connect_timeout)?;
         map.serialize_entry("write_timeout", &self.write_timeout)?;

@@ -90,13 +90,46 @@ pub struct HttpUrl(pub Url);
 impl TryFrom<String> for HttpUrl {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let url = Url::parse(&text)
-            .map_err(|error| format!("invalid url: {error}; write one such as \"http://127.0.0.1:8080/path\""))?;
-        match url.scheme() {
-            "http" | "https" if url.has_host() => Ok(Self(url)),
-            scheme => Err(format!("invalid url: the scheme `{scheme}` is not served; write http or https")),
-        }
+        parse_url(&text, &["http", "https"]).map(Self)
     }
+}
+
+/// The absolute URL of a service: `http`, `https`, `grpc` or `grpcs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServiceUrl(pub Url);
+
+impl TryFrom<String> for ServiceUrl {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_url(&text, &["http", "https", "grpc", "grpcs"]).map(Self)
+    }
+}
+
+impl From<ServiceUrl> for String {
+    fn from(url: ServiceUrl) -> String {
+        url.0.into()
+    }
+}
+
+impl JsonSchema for ServiceUrl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServiceUrl".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "uri" })
+    }
+}
+
+/// A URL with one of these schemes and a host.
+fn parse_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
+    let url = Url::parse(text);
+    let url = url.map_err(|error| format!("invalid url: {error}; write one such as \"http://127.0.0.1:8080/path\""))?;
+    if schemes.contains(&url.scheme()) && url.has_host() {
+        return Ok(url);
+    }
+    let (last, others) = schemes.split_last().expect("some scheme is served");
+    Err(format!("invalid url: the scheme `{}` is not served; write {} or {last}", url.scheme(), others.join(", ")))
 }
 
 impl From<HttpUrl> for String {

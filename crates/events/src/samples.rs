@@ -23,7 +23,7 @@ pub(crate) fn service() -> Arc<Entity> {
         2,
         json!({
             "id": "00000000-0000-5000-8000-000000000002", "name": "demo", "protocol": "http", "host": "127.0.0.1",
-            "port": 8080, "path": "/anything", "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
+            "port": 8080, "path": "/anything", "http2": false, "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
             "read_timeout": 60_000, "enabled": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )

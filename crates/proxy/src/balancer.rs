@@ -5,11 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use sluice_config::{Protocol, Service};
 
 /// How long a name's address is used before it is looked up again.
 const KEEP: Duration = Duration::from_secs(10);
+/// How many requests share a connection of HTTP/2 at most.
+const STREAMS: usize = 100;
+/// How often an upstream is asked over such a connection whether it is still there.
+const PING: Duration = Duration::from_secs(30);
+/// How much of one answer waits here for a client that reads slowly.
+const WINDOW: u32 = 256 * 1024;
 
 /// The way to a service.
 pub(crate) struct Target {
@@ -35,8 +42,16 @@ impl Target {
                 (SocketAddr::from(([0, 0, 0, 0], service.port)), Some(name))
             }
         };
-        let mut template = HttpPeer::new(address, service.protocol == Protocol::Https, host.to_owned());
+        let mut template = HttpPeer::new(address, service.protocol.is_tls(), host.to_owned());
         let options = &mut template.options;
+        if service.protocol.is_grpc() || service.http2 {
+            // Only TLS can ask what the upstream speaks.
+            let asked = service.protocol == Protocol::Https;
+            options.set_http_version(2, if asked { 1 } else { 2 });
+            options.max_h2_streams = STREAMS;
+            options.h2_ping_interval = Some(PING);
+            options.h2_stream_window_size = Some(WINDOW);
+        }
         options.connection_timeout = Some(service.connect_timeout.duration());
         options.total_connection_timeout = Some(service.connect_timeout.duration());
         options.read_timeout = Some(service.read_timeout.duration());
@@ -45,9 +60,14 @@ impl Target {
         Self { template, name }
     }
 
+    /// Whether it may be spoken to in HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.template.options.alpn != ALPN::H1
+    }
+
     /// Whether it is spoken to in plain HTTP/1.
     pub fn is_plain(&self) -> bool {
-        !self.template.is_tls()
+        !self.template.is_tls() && !self.is_http2()
     }
 
     /// The address to connect to. Only a name that was not looked up lately waits, and only its own requests.

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
@@ -14,7 +13,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
@@ -24,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
+use crate::caller::Caller;
 use crate::extent::Extent;
 
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
@@ -40,25 +39,21 @@ pub(crate) struct Connection {
     /// What of it is of the request that Pingora reads.
     extent: Extent,
     /// Who is at the other end.
-    pub peer: IpAddr,
-    /// The port that it came to.
-    pub port: u16,
+    pub caller: Arc<Caller>,
+    /// The caller as the requests find him that share the connection.
+    packed: Option<Arc<ProxyDigest>>,
 }
 
 impl Connection {
     /// Takes a connection over.
     pub fn new(stream: Stream) -> Self {
-        let digest = stream.get_socket_digest();
-        let inet = |address: Option<&SocketAddr>| address.and_then(|address| address.as_inet()).copied();
-        let peer = digest.as_ref().and_then(|digest| inet(digest.peer_addr()));
-        let local = digest.as_ref().and_then(|digest| inet(digest.local_addr()));
-        Self {
-            stream: Mutex::new(stream),
-            ahead: Mutex::default(),
-            extent: Extent::Open,
-            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
-            port: local.map_or(0, |address| address.port()),
-        }
+        let caller = Arc::new(Caller::of(&stream));
+        Self { stream: Mutex::new(stream), ahead: Mutex::default(), extent: Extent::Open, caller, packed: None }
+    }
+
+    /// Lets requests of HTTP/2 share it.
+    pub fn share(&mut self) {
+        self.packed = Some(self.caller.packed());
     }
 
     /// Lets whoever reads next read so far.
@@ -233,6 +228,9 @@ impl GetTimingDigest for Connection {
 
 impl GetProxyDigest for Connection {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        if self.packed.is_some() {
+            return self.packed.clone();
+        }
         self.stream.try_lock().ok()?.get_proxy_digest()
     }
 }
@@ -246,6 +244,11 @@ impl GetSocketDigest for Connection {
 #[async_trait]
 impl Peek for Connection {
     async fn try_peek(&mut self, into: &mut [u8]) -> io::Result<bool> {
+        let ahead = own(&mut self.ahead);
+        if ahead.len() >= into.len() {
+            into.copy_from_slice(&ahead[..into.len()]);
+            return Ok(true);
+        }
         own(&mut self.stream).try_peek(into).await
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HOST, HeaderValue};
+use http::header::HeaderValue;
 use sluice_plugins::{Cx, Flow, Reply};
 
 use crate::chain::Progress;
@@ -30,15 +30,21 @@ pub(crate) struct Routed<'a> {
     prefix: usize,
 }
 
+/// Decides about a request whose service may be of any kind.
+pub(crate) async fn decide(visit: &Visit<'_>, ctx: &mut Ctx) -> Result<(), Reply> {
+    let routed = route(visit, ctx)?;
+    ask(visit, ctx, &routed).await
+}
+
 /// Finds out who asks, and the route; or says what to answer instead.
 pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, Reply> {
     let request = visit.request;
-    ctx.client_ip = client_ip_behind(visit.peer(), &request.headers, &ctx.snapshot.trusted_proxies);
+    ctx.client_ip = client_ip_behind(visit.caller.peer, &request.headers, &ctx.snapshot.trusted_proxies);
     if let Some(reply) = framing::refuse(request) {
         return Err(reply);
     }
     let path = normalise(request.uri.path());
-    let host = host_of(request);
+    let host = host_of(visit);
     let found = ctx.snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
     let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
     ctx.route = Some(found.route);
@@ -80,14 +86,23 @@ pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix 
 
 /// Lets a request wait, as long as its client does.
 async fn hold(visit: &Visit<'_>, time: Duration) -> Result<(), Reply> {
-    let waited = visit.connection.while_it_waits(tokio::time::sleep(time)).await;
-    waited.ok_or_else(|| Reply::error(CLIENT_GONE, "Client closed request"))
+    let over = tokio::time::sleep(time);
+    // Whoever asks for a stream stops waiting by himself when its client goes.
+    let Some(connection) = visit.connection else {
+        over.await;
+        return Ok(());
+    };
+    connection.while_it_waits(over).await.ok_or_else(client_gone)
+}
+
+/// What is said to a client that is gone.
+pub(crate) fn client_gone() -> Reply {
+    Reply::error(CLIENT_GONE, "Client closed request")
 }
 
 /// The host that a request is for, in lower case and without its port.
-fn host_of(request: &http::request::Parts) -> Cow<'_, str> {
-    let header = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let said = header.or_else(|| request.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+fn host_of<'a>(visit: &Visit<'a>) -> Cow<'a, str> {
+    let said = visit.host().and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
     let host = match said.rsplit_once(':') {
         // The colons of an IPv6 address stand between brackets.
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,

@@ -15,6 +15,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 
+use crate::connection::Connection;
 use crate::ctx::Ctx;
 use crate::snapshot::ServiceView;
 use crate::visit::Visit;
@@ -28,14 +29,14 @@ const MAX_HEAD: usize = 64 * 1024;
 const MOST_EARLY: usize = 16;
 
 /// Asks the upstream and passes its answer on. An error before the first byte of the answer is still to be answered.
-pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()> {
+pub(crate) async fn exchange(visit: &mut Visit<'_>, client: &Connection, ctx: &mut Ctx) -> Result<()> {
     let snapshot = ctx.snapshot.clone();
     let service = ctx.route.and_then(|at| snapshot.routes[at].service.as_deref());
     let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
     let request = request::write(visit, ctx)?;
     let mut answer = BytesMut::with_capacity(4096);
     ctx.upstream_started = Some(Instant::now());
-    let mut upstream = ask(visit, ctx, service, &request, &mut answer).await?;
+    let mut upstream = ask(client, ctx, service, &request, &mut answer).await?;
     let mut early = 0;
     let head = loop {
         match head::translate(&answer, visit, ctx)? {
@@ -47,7 +48,7 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
             }
             Some(head) => break head,
             None if answer.len() > MAX_HEAD => return Err(invalid("its head is longer than 64 KiB")),
-            None if upstream.fill(&mut answer, visit.connection).await? == 0 => return Err(closed("in the middle of its head")),
+            None if upstream.fill(&mut answer, client).await? == 0 => return Err(closed("in the middle of its head")),
             None => {}
         }
     };
@@ -58,10 +59,16 @@ pub(crate) async fn exchange(visit: &mut Visit<'_>, ctx: &mut Ctx) -> Result<()>
 
 /// Sends the request, and waits for the first bytes of the answer. A connection that was kept may turn out to be dead:
 /// then another one is asked.
-async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &[u8], answer: &mut BytesMut) -> Result<Upstream> {
+async fn ask(
+    client: &Connection,
+    ctx: &mut Ctx,
+    service: &ServiceView,
+    request: &[u8],
+    answer: &mut BytesMut,
+) -> Result<Upstream> {
     let mut may_be_kept = true;
     loop {
-        let mut upstream = match Upstream::reach(service, may_be_kept, visit.connection).await {
+        let mut upstream = match Upstream::reach(service, may_be_kept, client).await {
             Ok(upstream) => upstream,
             Err(error) => {
                 ctx.failures += 1;
@@ -74,7 +81,7 @@ async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, service: &ServiceView, request: &
         };
         let kept = upstream.kept;
         let said = match upstream.send(request).await {
-            Ok(()) => upstream.fill(answer, visit.connection).await,
+            Ok(()) => upstream.fill(answer, client).await,
             Err(error) => Err(error),
         };
         match said {
@@ -111,7 +118,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
         visit.answer(ctx, head.status, &out).await?;
         out.clear();
         answer.reserve(body.room());
-        if upstream.fill(&mut answer, visit.connection).await? == 0 {
+        if upstream.fill(&mut answer, visit.connection()?).await? == 0 {
             body.closed().map_err(closed)?;
         }
         if body.ended() {

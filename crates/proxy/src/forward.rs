@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use http::{Request, Uri, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use sluice_plugins::UpstreamRequest;
@@ -64,10 +64,13 @@ pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> 
     let Some(route) = ctx.route.map(|at| &snapshot.routes[at]) else { return Ok(()) };
     let Some(service) = &route.service else { return Ok(()) };
     let said = visit.request;
-    if !route.preserve_host {
-        request.tell(&HOST, service.authority.as_bytes())?;
+    match visit.host() {
+        // HTTP/1 has said it under this name already.
+        Some(host) if route.preserve_host && said.version == Version::HTTP_2 => request.tell(&HOST, host)?,
+        _ if route.preserve_host => {}
+        _ => request.tell(&HOST, service.authority.as_bytes())?,
     }
-    let peer = visit.peer();
+    let peer = visit.caller.peer;
     tell_who_asks(visit, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
     request.tell(&VIA, &listed(&said.headers, &VIA, answer::VIA.as_bytes()))?;
     request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
@@ -113,8 +116,8 @@ fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx, (peer, t
         }
     };
     set(&FORWARDED_PROTO, Some(b"http"))?;
-    set(&FORWARDED_HOST, said.headers.get(HOST).map(HeaderValue::as_bytes))?;
-    set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(visit.connection.port).as_bytes()))?;
+    set(&FORWARDED_HOST, visit.host())?;
+    set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(visit.caller.port).as_bytes()))?;
     set(&FORWARDED_PATH, Some(said.uri.path().as_bytes()))?;
     set(&FORWARDED_PREFIX, ctx.prefix.as_ref().map(HeaderValue::as_bytes))
 }

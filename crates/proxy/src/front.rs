@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::request::Parts;
 use pingora_core::Error;
-use pingora_core::apps::{HttpServerApp, ServerApp};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::protocols::{ALPN, Shutdown, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
@@ -49,6 +50,7 @@ pub struct Front {
 enum Next {
     Plain(Box<Parts>, Bytes),
     Other(Extent),
+    Streams,
     Nothing,
 }
 
@@ -63,12 +65,21 @@ enum Served {
 impl Front {
     /// The way in to this gateway.
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
-        Self { pingora: Arc::new(pingora_proxy::http_proxy(conf, gateway.clone())), gateway }
+        let mut pingora = pingora_proxy::http_proxy(conf, gateway.clone());
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(PATIENCE);
+        pingora.server_options = Some(options);
+        // Its own limits are safe ones: 64 KiB of headers, 100 streams.
+        pingora.h2_options = Some(default_h2_options());
+        Self { pingora: Arc::new(pingora), gateway }
     }
 
     /// Serves a request.
     async fn serve(&self, request: &Parts, connection: &Connection, shutdown: &ShutdownWatch) -> Served {
-        let mut visit = Visit { request, connection, keep: plain::stays(request), shutdown: Some(shutdown) };
+        let keep = plain::stays(request);
+        let caller = &*connection.caller;
+        let mut visit = Visit { request, caller, connection: Some(connection), keep, shutdown: Some(shutdown) };
         let mut ctx = self.gateway.begin();
         let routed = decide::route(&visit, &mut ctx);
         if ctx.service().is_some_and(|service| !service.target.is_plain()) {
@@ -80,7 +91,7 @@ impl Front {
             Err(reply) => Err(reply),
         };
         let answered = match decided {
-            Ok(()) => exchange(&mut visit, &mut ctx).await,
+            Ok(()) => exchange(&mut visit, connection, &mut ctx).await,
             Err(reply) => reply::write(&visit, &mut ctx, reply).await,
         };
         if let Err(error) = answered {
@@ -115,14 +126,24 @@ impl Front {
         connection.lend(Extent::Open);
         Some(connection)
     }
+
+    /// Hands over a connection of HTTP/2: it is Pingora's to the end.
+    async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Stream> {
+        connection.share();
+        self.pingora.process_new(connection, shutdown).await
+    }
 }
 
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let mut connection = Box::new(Connection::new(stream));
-        if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) || *shutdown.borrow() {
-            return self.pingora.process_new(connection, shutdown).await;
+        if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
+            return self.hand_over_all(connection, shutdown).await;
+        }
+        if *shutdown.borrow() {
+            self.hand_over(connection, Extent::Open, shutdown).await;
+            return None;
         }
         let mut patience = pin!(sleep(PATIENCE));
         let mut told = shutdown.clone();
@@ -146,6 +167,7 @@ impl ServerApp for Front {
                     }
                 },
                 Next::Other(extent) => connection = self.hand_over(connection, extent, shutdown).await?,
+                Next::Streams => return self.hand_over_all(connection, shutdown).await,
                 Next::Nothing => return None,
             }
         }
@@ -166,6 +188,7 @@ async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdo
             match plain::read(connection.ahead()) {
                 Found::Plain(request, bytes) => return Next::Plain(request, bytes),
                 Found::Other(extent) => return Next::Other(extent),
+                Found::Streams => return Next::Streams,
                 Found::Partial if connection.ahead().len() > LONG => return Next::Other(Extent::Open),
                 Found::Partial => {}
             }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod balancer;
+mod caller;
 mod chain;
 mod chunks;
 mod client_ip;
@@ -16,6 +17,7 @@ mod failure;
 mod forward;
 mod framing;
 mod front;
+mod grpc;
 mod normalise;
 mod plain;
 mod reply;
@@ -23,6 +25,7 @@ mod request_id;
 mod router;
 mod service;
 mod snapshot;
+mod stream;
 mod target;
 mod told;
 mod traffic;

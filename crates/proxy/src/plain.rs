@@ -16,6 +16,8 @@ use crate::extent::Extent;
 
 /// How many headers a plain request has at most.
 const MOST_HEADERS: usize = 64;
+/// What a client of HTTP/2 says first (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What stands at the beginning of what a client has said.
 pub(crate) enum Found {
@@ -23,6 +25,8 @@ pub(crate) enum Found {
     Plain(Box<Parts>, Bytes),
     /// Something else, and how far it goes; nothing was taken.
     Other(Extent),
+    /// The preface of HTTP/2; it was not taken.
+    Streams,
     /// The head has no end yet.
     Partial,
 }
@@ -34,6 +38,8 @@ pub(crate) fn read(said: &mut BytesMut) -> Found {
     let length = match head.parse_with_uninit_headers(said, &mut room) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Found::Partial,
+        Err(_) if said.starts_with(PREFACE) => return Found::Streams,
+        Err(_) if PREFACE.starts_with(said) => return Found::Partial,
         Err(_) => return Found::Other(Extent::Open),
     };
     if !is_strict(&said[..length]) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::VIA;
+use http::header::{EXPECT, VIA};
 use http::{StatusCode, Version};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -26,6 +26,7 @@ use crate::framing;
 use crate::reply;
 use crate::request_id::RequestId;
 use crate::snapshot::Live;
+use crate::stream;
 use crate::told::tell;
 use crate::traffic::Traffic;
 use crate::visit::Visit;
@@ -51,11 +52,26 @@ impl Gateway {
 
     /// Answers a request that Pingora read.
     async fn reply(session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+        if session.is_http2() {
+            return reply::write_stream(session, ctx, reply).await;
+        }
         // What the client has not said by now would be read as its next request.
         if !session.as_downstream_mut().is_body_done() {
             session.set_keepalive(None);
         }
         reply::write(&Visit::of(session)?, ctx, reply).await
+    }
+
+    /// A client that waits until it is told to go on with its body is told by the upstream. HTTP/2 cannot pass that on: of
+    /// such an upstream it is told here.
+    async fn let_go_on(session: &mut Session, ctx: &Ctx) -> Result<()> {
+        let waits =
+            session.req_header().headers.get(EXPECT).is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        if waits && ctx.service().is_some_and(|service| service.target.is_http2()) {
+            session.write_continue_response().await?;
+            session.req_header_mut().remove_header(&EXPECT);
+        }
+        Ok(())
     }
 
     /// What is remembered of a new request.
@@ -93,12 +109,14 @@ impl ProxyHttp for Gateway {
         if session.get_keepalive().is_some() {
             session.set_keepalive(Some(KEEPALIVE_SECONDS));
         }
-        let visit = Visit::of(session)?;
-        let decided = match decide::route(&visit, ctx) {
-            Ok(routed) => decide::ask(&visit, ctx, &routed).await,
-            Err(reply) => Err(reply),
+        let decided = match session.is_http2() {
+            true => stream::decide(session, ctx).await?,
+            false => decide::decide(&Visit::of(session)?, ctx).await,
         };
-        let Err(reply) = decided else { return Ok(false) };
+        let Err(reply) = decided else {
+            Self::let_go_on(session, ctx).await?;
+            return Ok(false);
+        };
         session.set_total_drain_timeout(Some(DRAIN));
         Self::reply(session, ctx, reply).await?;
         Ok(true)
@@ -127,6 +145,21 @@ impl ProxyHttp for Gateway {
         ctx: &mut Box<Ctx>,
     ) -> Result<()> {
         forward(&Visit::of(session)?, request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _ctx: &mut Box<Ctx>,
+    ) -> Result<()> {
+        // Pingora would write an empty last piece as a last chunk, and then the last chunk: what is too much would be
+        // read as the beginning of somebody's next request.
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        Ok(())
     }
 
     async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {

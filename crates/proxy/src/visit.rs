@@ -1,20 +1,24 @@
-//! A request of HTTP/1 while it is here: what it says, and the connection that its answer goes to.
-
-use std::net::IpAddr;
+//! A request while it is here: what it says, who says it, and the connection that its answer goes to.
 
 use http::Version;
+use http::header::{HOST, HeaderValue};
 use http::request::Parts;
+use http::uri::Authority;
+use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::ctx::Ctx;
 
-/// A request, whoever read it.
+/// A request, whoever read it, in HTTP/1 or HTTP/2.
 pub(crate) struct Visit<'a> {
     pub request: &'a Parts,
-    pub connection: &'a Connection,
+    pub caller: &'a Caller,
+    /// The connection that is its own for as long as it is here; none in HTTP/2, where requests share one.
+    pub connection: Option<&'a Connection>,
     /// Whether the connection is kept for another request after this one.
     pub keep: bool,
     /// Tells when the gateway stops, if nobody else ends the connection then.
@@ -24,10 +28,20 @@ pub(crate) struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// A request that Pingora read.
     pub fn of(session: &'a Session) -> Result<Self> {
-        let stream = session.as_downstream().as_http1().map(pingora_core::protocols::http::v1::server::HttpSession::stream);
-        let connection = stream.and_then(|stream| (**stream).as_any().downcast_ref());
-        let connection = connection.ok_or_else(|| Error::explain(ErrorType::InternalError, "a connection that is not ours"))?;
-        Ok(Self { request: session.req_header(), connection, keep: session.get_keepalive().is_some(), shutdown: None })
+        let downstream = session.as_downstream();
+        let stream = downstream.as_http1().map(HttpSession::stream);
+        let connection: Option<&Connection> = stream.and_then(|stream| (**stream).as_any().downcast_ref());
+        let caller = match connection {
+            Some(connection) => &connection.caller,
+            None => Caller::unpacked(downstream)?,
+        };
+        let keep = session.get_keepalive().is_some();
+        Ok(Self { request: session.req_header(), caller, connection, keep, shutdown: None })
+    }
+
+    /// The connection of a request of HTTP/1.
+    pub fn connection(&self) -> Result<&'a Connection> {
+        self.connection.ok_or_else(|| Error::explain(ErrorType::InternalError, "requests of HTTP/2 share their connection"))
     }
 
     /// Whether the client is told that its connection is kept.
@@ -40,9 +54,10 @@ impl<'a> Visit<'a> {
         self.request.version == Version::HTTP_11
     }
 
-    /// The address at the other end of the connection.
-    pub fn peer(&self) -> IpAddr {
-        self.connection.peer
+    /// The host that the request is for, with its port if it was said. HTTP/2 says it in the target.
+    pub fn host(&self) -> Option<&'a [u8]> {
+        let header = self.request.headers.get(HOST).map(HeaderValue::as_bytes);
+        header.or_else(|| self.request.uri.authority().map(Authority::as_str).map(str::as_bytes))
     }
 
     /// Sends bytes of the answer of this status: from now on the request is answered.
@@ -53,7 +68,7 @@ impl<'a> Visit<'a> {
 
     /// Sends bytes that are no answer yet.
     pub async fn send(&self, bytes: &[u8]) -> Result<()> {
-        let sent = self.connection.send(bytes).await;
+        let sent = self.connection()?.send(bytes).await;
         sent.map_err(|error| Error::because(ErrorType::WriteError, "writing the answer", error).into_down())
     }
 }

@@ -20,6 +20,13 @@ impl Reader {
         if place.port == 0 {
             self.problems.push(Problem::at(at.path.key(if table.url.is_some() { "url" } else { "port" }), "port 0 is nobody's"));
         }
+        if let Some(key) = ["url", "path"].into_iter().find(|key| at.node.table().is_some_and(|table| table.get(key).is_some()))
+            && place.protocol.is_grpc()
+            && place.path.is_some()
+        {
+            let problem = Problem::at(at.path.key(key), "a service of gRPC has no path: calls name their method by theirs");
+            self.problems.push(problem.help("leave the path out"));
+        }
         Some(Service {
             id: id_of(table.id, "services", at.name),
             name: at.name.to_owned(),
@@ -27,6 +34,7 @@ impl Reader {
             host: place.host,
             port: place.port,
             path: place.path,
+            http2: table.http2,
             retries: table.retries,
             connect_timeout: table.connect_timeout,
             write_timeout: table.write_timeout,
@@ -45,7 +53,7 @@ impl Reader {
                 return None;
             };
             let protocol = table.protocol.unwrap_or(Protocol::Http);
-            let port = table.port.unwrap_or(if protocol == Protocol::Https { 443 } else { 80 });
+            let port = table.port.unwrap_or(protocol.port());
             return Some(Place { protocol, host, port, path: table.path.clone().map(|path| path.0) });
         };
         let parts = [
@@ -65,14 +73,10 @@ impl Reader {
                 self.problems.push(Problem::at(path.key("url"), format!("the url of a service has no place for {what}")));
             }
         }
-        let protocol = if url.scheme() == "https" { Protocol::Https } else { Protocol::Http };
+        let protocol = Protocol::of_scheme(url.scheme())?;
         let host = url.host_str()?.to_owned();
-        Some(Place {
-            protocol,
-            host,
-            port: url.port_or_known_default()?,
-            path: (url.path() != "/").then(|| url.path().to_owned()),
-        })
+        let path = Some(url.path()).filter(|path| !matches!(*path, "" | "/")).map(str::to_owned);
+        Some(Place { protocol, host, port: url.port().unwrap_or(protocol.port()), path })
     }
 }
 

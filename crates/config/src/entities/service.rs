@@ -15,6 +15,42 @@ pub enum Protocol {
     Http,
     /// HTTP over TLS.
     Https,
+    /// gRPC in plain HTTP/2.
+    Grpc,
+    /// gRPC in HTTP/2 over TLS.
+    Grpcs,
+}
+
+impl Protocol {
+    /// The one that a URL's scheme names.
+    pub fn of_scheme(scheme: &str) -> Option<Self> {
+        [Self::Http, Self::Https, Self::Grpc, Self::Grpcs].into_iter().find(|protocol| protocol.scheme() == scheme)
+    }
+
+    /// The scheme of its URLs.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
+        }
+    }
+
+    /// The port that goes without saying.
+    pub fn port(self) -> u16 {
+        if self.is_tls() { 443 } else { 80 }
+    }
+
+    /// Whether it is spoken over TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs)
+    }
+
+    /// Whether it is gRPC.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs)
+    }
 }
 
 /// An upstream service.
@@ -32,6 +68,8 @@ pub struct Service {
     pub port: u16,
     /// What every path begins with.
     pub path: Option<String>,
+    /// Whether HTTP/2 is spoken to it: over TLS if it can, in plain it must. gRPC is always HTTP/2.
+    pub http2: bool,
     /// How often a failed connection is tried again.
     pub retries: u16,
     /// How long connecting may take.
@@ -51,9 +89,9 @@ pub struct Service {
 impl Service {
     /// `host:port`, the port left out where it is the protocol's own: what the upstream sees as Host.
     pub fn authority(&self) -> String {
-        match (self.protocol, self.port) {
-            (Protocol::Http, 80) | (Protocol::Https, 443) => self.host.clone(),
-            (_, port) => format!("{}:{port}", self.host),
+        match self.port {
+            port if port == self.protocol.port() => self.host.clone(),
+            port => format!("{}:{port}", self.host),
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::yes;
 use crate::entities::Protocol;
-use crate::values::{HttpUrl, Millis, PathPrefix};
+use crate::values::{Millis, PathPrefix, ServiceUrl};
 
 /// `[services.NAME]`: an upstream service, by `url` or by its parts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -14,11 +14,14 @@ use crate::values::{HttpUrl, Millis, PathPrefix};
 pub(crate) struct ServiceTable {
     pub id: Option<Uuid>,
     /// Protocol, host, port and path in one.
-    pub url: Option<HttpUrl>,
+    pub url: Option<ServiceUrl>,
     pub protocol: Option<Protocol>,
     pub host: Option<String>,
     pub port: Option<u16>,
     pub path: Option<PathPrefix>,
+    /// Whether HTTP/2 is spoken to it: over TLS if it can, in plain by prior knowledge. gRPC always is.
+    #[serde(default)]
+    pub http2: bool,
     /// How often a failed connection is tried again.
     #[serde(default = "five")]
     pub retries: u16,
