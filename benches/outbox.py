@@ -27,6 +27,7 @@ import threading
 import time
 
 from compare import ROOT, cpu_seconds, free_port, resident_mib, running
+from pairs import difference, in_turn
 
 SLUICE = ROOT / "target/release/sluice"
 LIMIT = 'limit = [1]\nwindow_size = [31536000]\nwindow_type = "fixed"\n'
@@ -216,9 +217,15 @@ def latencies(gateway, seconds, connections=20, each=500):
     return sorted(int(line.split()[2]) for line in log.read_text().splitlines())
 
 
-def dead():
-    print("1,000,000 rejections and nobody who listens: memory; then answers at 10,000 rejections a second, 5 rounds of 5 s in turn")
-    p99 = {}
+def dead(pairs=60):
+    print(f"1,000,000 rejections and nobody who listens: memory; then answers at 10,000 rejections a second, {pairs} pairs of a second each")
+    took = {}
+
+    def p99(name):
+        microseconds = latencies(gateways[name], 1)
+        took.setdefault(name, []).extend(microseconds)
+        return microseconds[len(microseconds) * 99 // 100]
+
     with contextlib.ExitStack() as stack:
         gateways = {"no hook": Gateway(stack, lambda _: ""), "dead receiver": Gateway(stack, lambda _: hook("dead", free_port()))}
         for name, gateway in gateways.items():
@@ -227,12 +234,12 @@ def dead():
             before = resident_mib(pid)
             gateway.refuse_until(1_000_000)
             print(f"  {name:14} RSS {before:.1f} -> {resident_mib(pid):.1f} MiB")
-        for _ in range(5):
-            for name, gateway in gateways.items():
-                took = latencies(gateway, 5)
-                p99.setdefault(name, []).append(took[len(took) * 99 // 100])
-    for name, rounds in p99.items():
-        print(f"  {name:14} p99 {sorted(rounds)[2]} us, rounds {rounds}")
+        measured = in_turn(lambda: p99("no hook"), lambda: p99("dead receiver"), pairs)
+    for side, name in enumerate(gateways):
+        rounds = sorted(pair[side] for pair in measured)
+        middle, whole = rounds[len(rounds) // 2], sorted(took[name])
+        print(f"  {name:14} p99 of a round {middle} us ({rounds[0]} to {rounds[-1]}), of all answers {whole[len(whole) * 99 // 100]} us")
+    print(f"  p99 with the dead receiver, within pairs: {difference(measured)}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::harness::{Behaviour, Gateway, Received, Receiver, Server, eventually, free_address, httpbin, run};
 
 /// A route that admits one request a year, and these hooks.
@@ -104,6 +107,27 @@ fn a_webhook_posts_kongs_flat_object_and_is_signed() {
     }
     verifier.verify(&received.body, &headers).unwrap();
     assert!(received.header("x-kong-signature").starts_with("sha256="));
+}
+
+#[test]
+fn a_webhook_signed_with_ed25519_is_verified_by_who_has_the_public_key_only() {
+    let upstream = httpbin();
+    let receiver = Receiver::start(Behaviour::Status(204));
+    let seed = [7; 32];
+    // An independent implementation, of the curve and of the key's other half.
+    let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
+    let hook = webhook("hook", &receiver.url(), &format!("secrets = [\"whsk_{}\"]", STANDARD.encode(seed)));
+    let gateway = Gateway::start(&config(&upstream, &hook));
+    exceed(&gateway, "/demo", &[], 1);
+    let received = receiver.wait_for(1).remove(0);
+    let signature = STANDARD.decode(received.header("webhook-signature").strip_prefix("v1a,").unwrap()).unwrap();
+    let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+    let head = format!("{}.{}.", received.header("webhook-id"), received.header("webhook-timestamp"));
+    let signed = [head.as_bytes(), &received.body].concat();
+    public.verify_strict(&signed, &signature).unwrap();
+    assert!(public.verify_strict(&[&signed[..], b" "].concat(), &signature).is_err());
+    let other = ed25519_dalek::SigningKey::from_bytes(&[8; 32]).verifying_key();
+    assert!(other.verify_strict(&signed, &signature).is_err());
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Control {
     /// Puts the first configuration into force.
     pub fn new(file: &Path, text: String, prepared: Prepared, parts: Parts) -> Arc<Self> {
         let applied_at = now();
-        parts.engine.apply((&prepared.config.hooks).into(), prepared.network);
+        parts.engine.apply(&prepared.config.hooks, prepared.network);
         parts.engine.replace(prepared.hooks);
         parts.limiters.budget().resize(prepared.config.limits.max_keys);
         let control = Self {
@@ -151,7 +151,7 @@ impl Control {
             tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
         }
         // Hooks first: what the new snapshot raises, and what is told of the change, has somebody who wants it.
-        self.engine.apply((&prepared.config.hooks).into(), prepared.network);
+        self.engine.apply(&prepared.config.hooks, prepared.network);
         self.engine.replace(prepared.hooks);
         self.limiters.budget().resize(prepared.config.limits.max_keys);
         self.live.store(Arc::new(prepared.snapshot));

@@ -1,4 +1,5 @@
-//! `/deliveries` and `/event-hooks/{id}/deliveries`: what became of every delivery, and to try it again. Sluice's own.
+//! `/deliveries` and `/event-hooks/{id}/deliveries`: what became of every delivery, and to try it again. Sluice's own; as in
+//! all of Kong's lists, keys of the query that mean nothing are ignored.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};

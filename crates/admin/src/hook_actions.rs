@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use sluice_config::EventHook;
+use sluice_hooks::Answer;
 use uuid::Uuid;
 
 use crate::entities::{Entity, find};
@@ -18,11 +19,9 @@ pub(crate) async fn test(State(app): Shared, Path(key): Path<String>, request: R
     let hook = id(&app, &key)?;
     let tested = app.control.engine().test(hook, body::read(request).await?).await?;
     let answer = tested.answer.as_ref();
-    let headers: Option<Value> =
-        answer.map(|answer| answer.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect());
     let result = json!({
         "status": answer.map(|answer| answer.status),
-        "headers": headers,
+        "headers": answer.map(Answer::headers_json),
         "body": answer.map(|answer| &answer.body),
         "error": tested.error,
         "latency": u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),

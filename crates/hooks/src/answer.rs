@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 use reqwest::Response;
+use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
 /// How much of an answer's body is read.
@@ -21,6 +22,22 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The beginning of the body, up to 16 KiB; what is no text in it is replaced.
     pub body: String,
+}
+
+impl Answer {
+    /// The lines of the head as an object; of several of one name the values are a list.
+    pub fn headers_json(&self) -> Map<String, Value> {
+        let mut all = Map::new();
+        for (name, value) in &self.headers {
+            let value = Value::from(value.as_str());
+            match all.get_mut(name) {
+                None => drop(all.insert(name.clone(), value)),
+                Some(Value::Array(values)) => values.push(value),
+                Some(one) => *one = Value::from([one.take(), value]),
+            }
+        }
+        all
+    }
 }
 
 /// Where a handler leaves what the receiver answered.

@@ -11,38 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::job::{Order, unix_ms};
-use crate::outbox::{Outbox, Retention};
+use crate::outbox::Outbox;
 use crate::reports::Reports;
-
-/// What `[hooks]` says of deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long deliveries that are over are kept to be looked at.
-    pub retention: Duration,
-    /// How many of them of each hook; delivered ones and dead ones apart.
-    pub retention_count: u64,
-    /// After how long with nothing but failures a hook is disabled; zero: never.
-    pub disable_after: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self::from(&Hooks::default())
-    }
-}
-
-impl From<&Hooks> for Settings {
-    fn from(hooks: &Hooks) -> Self {
-        let Hooks { retention, retention_count, disable_after, .. } = *hooks;
-        Self { retention, retention_count, disable_after }
-    }
-}
-
-impl Settings {
-    fn kept(&self) -> Retention {
-        Retention { age: self.retention, count: self.retention_count }
-    }
-}
 
 /// What all lanes work with.
 pub(crate) struct Around {
@@ -51,36 +21,36 @@ pub(crate) struct Around {
     pub reports: Reports,
     /// Told when the events that hooks want may be others, or there are new lanes.
     pub changed: Notify,
-    settings: ArcSwap<Settings>,
+    hooks: Arc<ArcSwap<Hooks>>,
     /// One moment on both clocks.
     moment: (Instant, u64),
 }
 
 impl Around {
     pub fn new(bus: &Arc<Bus>, state_dir: &Path) -> Self {
-        Self::with(bus, Outbox::new(state_dir, Settings::default().kept()))
+        let hooks = Arc::default();
+        Self::with(bus, Outbox::new(state_dir, Arc::clone(&hooks)), hooks)
     }
 
     /// The same with this outbox.
-    pub fn with(bus: &Arc<Bus>, outbox: Outbox) -> Self {
+    pub fn with(bus: &Arc<Bus>, outbox: Outbox, hooks: Arc<ArcSwap<Hooks>>) -> Self {
         Self {
             outbox,
             order: Order::default(),
             reports: Reports::new(bus),
             changed: Notify::new(),
-            settings: ArcSwap::default(),
+            hooks,
             moment: (Instant::now(), unix_ms()),
         }
     }
 
-    pub fn apply(&self, settings: Settings) {
-        self.outbox.keep_for(settings.kept());
-        self.settings.store(Arc::new(settings));
+    pub fn apply(&self, hooks: &Hooks) {
+        self.hooks.store(Arc::new(hooks.clone()));
     }
 
     /// After how long with nothing but failures a hook is disabled.
     pub fn disable_after(&self) -> Option<Duration> {
-        Some(self.settings.load().disable_after).filter(|time| !time.is_zero())
+        Some(self.hooks.load().disable_after).filter(|time| !time.is_zero())
     }
 
     /// The time of the wall at `now`, in Unix milliseconds; who injects the one clock has both in the hand.

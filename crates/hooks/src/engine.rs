@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use sluice_config::Hooks;
 use sluice_events::{Bus, Occurrence};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use crate::around::{Around, Settings};
+use crate::around::Around;
 use crate::clients::{Clients, Network};
 use crate::delivery::work;
 use crate::hook::Hook;
@@ -87,8 +88,8 @@ impl Engine {
     }
 
     /// What `[hooks]` says of deliveries and connections, from now on.
-    pub fn apply(&self, settings: Settings, network: Network) {
-        self.around.apply(settings);
+    pub fn apply(&self, hooks: &Hooks, network: Network) {
+        self.around.apply(hooks);
         self.clients.apply(network);
     }
 

@@ -50,7 +50,6 @@ mod webhook;
 mod webhook_custom;
 
 pub use answer::{Answer, Said};
-pub use around::Settings;
 pub use clients::{Clients, Network};
 pub use console::{Refused, ReplayCounts, Tested};
 pub use egress::Egress;

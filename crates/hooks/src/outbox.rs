@@ -22,7 +22,9 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
+use sluice_config::Hooks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -51,14 +53,6 @@ pub(crate) enum Told {
     Behind,
 }
 
-/// How long what is over is kept for people to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Retention {
-    pub age: Duration,
-    /// Of each hook, delivered ones and dead ones apart.
-    pub count: u64,
-}
-
 /// How the outbox is, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutboxStatus {
@@ -73,17 +67,14 @@ pub struct OutboxStatus {
 /// What the writer and everybody else share.
 pub(crate) struct Shared {
     dir: PathBuf,
-    retention: Mutex<Retention>,
+    /// What `[hooks]` says.
+    hooks: Arc<ArcSwap<Hooks>>,
     status: Mutex<OutboxStatus>,
     /// Changes were forgotten since the lanes told everything.
     missed: AtomicBool,
 }
 
 impl Shared {
-    fn retention(&self) -> Retention {
-        *self.retention.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn status<T>(&self, look: impl FnOnce(&mut OutboxStatus) -> T) -> T {
         look(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -98,21 +89,16 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// One that is not open yet: what it is told, it forgets.
-    pub fn new(state_dir: &Path, retention: Retention) -> Self {
+    pub fn new(state_dir: &Path, hooks: Arc<ArcSwap<Hooks>>) -> Self {
         let status = OutboxStatus { state: "closed", reason: None, degraded: 0 };
-        let shared = Shared {
-            dir: state_dir.to_owned(),
-            retention: Mutex::new(retention),
-            status: Mutex::new(status),
-            missed: AtomicBool::new(false),
-        };
+        let shared = Shared { dir: state_dir.to_owned(), hooks, status: Mutex::new(status), missed: AtomicBool::new(false) };
         Self { shared: Arc::new(shared), sender: Mutex::default() }
     }
 
     /// One that somebody else listens to.
     #[cfg(test)]
     pub fn overheard() -> (Self, std::sync::mpsc::Receiver<Change>) {
-        let outbox = Self::new(Path::new("nowhere"), Retention { age: Duration::MAX, count: 0 });
+        let outbox = Self::new(Path::new("nowhere"), Arc::default());
         let (sender, changes) = sync_channel(ROOM);
         *outbox.sender() = Some(sender);
         (outbox, changes)
@@ -156,10 +142,6 @@ impl Outbox {
     pub async fn close(&self) {
         self.wait(LAST).await;
         self.sender().take();
-    }
-
-    pub fn keep_for(&self, retention: Retention) {
-        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = retention;
     }
 
     /// How it is.

@@ -1,6 +1,6 @@
 //! What people see of a delivery: how it stands, what was tried, and what the receiver said.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -40,27 +40,9 @@ impl Try {
 
     /// [`Record::response`].
     pub fn answer_json(&self) -> Option<String> {
-        let Answer { status, headers, body } = self.answer.as_ref()?;
-        let end = body.floor_char_boundary(BODY);
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Some(json!({ "status": status, "headers": Pairs(&headers), "body": body[..end] }).to_string())
-    }
-}
-
-/// Headers as an object; of several lines of one name the values are a list.
-struct Pairs<'a>(&'a [(&'a str, &'a str)]);
-
-impl Serialize for Pairs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = serde_json::Map::new();
-        for (name, value) in self.0 {
-            match all.get_mut(*name) {
-                None => drop(all.insert((*name).to_owned(), (*value).into())),
-                Some(Value::Array(values)) => values.push((*value).into()),
-                Some(one) => *one = json!([one.take(), value]),
-            }
-        }
-        all.serialize(serializer)
+        let answer = self.answer.as_ref()?;
+        let end = answer.body.floor_char_boundary(BODY);
+        Some(json!({ "status": answer.status, "headers": answer.headers_json(), "body": answer.body[..end] }).to_string())
     }
 }
 

@@ -30,6 +30,7 @@ use governor::{
 use crate::{
     budget::Budget,
     clock::{SharedClock, earliest},
+    divisor::Divisor,
     hot::ELSEWHERE,
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
@@ -63,6 +64,8 @@ struct Gcra {
     burst: u32,
     /// Nanoseconds until one more is in the bucket.
     refill: u64,
+    /// Divides by it.
+    by_refill: Divisor,
 }
 
 impl Gcra {
@@ -76,7 +79,7 @@ impl Gcra {
         let store = Buckets(store);
         // Governor counts from the time of its making, and stands still before: so it is made at the epoch.
         let limiter = AtHand::at(Nanos::new(0), || RateLimiter::new(governors, store.clone(), AtHand));
-        Self { quota: *quota, limiter, store, clock, burst, refill }
+        Self { quota: *quota, limiter, store, clock, burst, refill, by_refill: Divisor::new(refill) }
     }
 
     /// How long an empty bucket takes to fill.
@@ -84,7 +87,10 @@ impl Gcra {
         self.refill * u64::from(self.burst)
     }
 
-    fn admit(&self, used: u32, cost: u32) -> Decision {
+    /// Admits with a bucket that needs `debt` nanoseconds to fill.
+    #[inline]
+    fn admit(&self, debt: u64, cost: u32) -> Decision {
+        let used = self.by_refill.div_ceil(debt) as u32;
         Decision {
             admitted: true,
             cost,
@@ -98,7 +104,7 @@ impl Gcra {
 
     /// Refuses with a bucket that needs `debt` nanoseconds to fill.
     fn refuse(&self, debt: u64, cost: u32, wait: u64) -> Decision {
-        let used = debt.div_ceil(self.refill);
+        let used = self.by_refill.div_ceil(debt);
         let wait = Duration::from_nanos(wait);
         Decision {
             admitted: false,
@@ -116,16 +122,17 @@ impl Gcra {
         self.store.0.load(key).saturating_sub(now.as_u64()).min(self.capacity())
     }
 
-    /// Asks governor. `Err` is how long until the cost fits.
-    #[inline]
-    fn ask(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<Decision, u64> {
+    /// Asks governor. `Ok` is how long the bucket then needs to fill, `Err` how long until the cost fits. Both stay in
+    /// registers, and so the most frequent answer is written once.
+    #[inline(always)]
+    fn ask(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<u64, u64> {
         let answer = AtHand::at(now, || match cost.get() {
             1 => self.limiter.check_key(&key),
             _ => self.limiter.check_key_n(&key, cost).expect("the cost is no larger than the burst"),
         });
         let debt = AtHand::full_at().saturating_sub(now.as_u64());
         match answer {
-            Ok(()) => Ok(self.admit(debt.div_ceil(self.refill) as u32, cost.get())),
+            Ok(()) => Ok(debt),
             // Refused is what would leave more to fill than a bucket holds.
             Err(()) => Err(debt.saturating_add(self.refill * u64::from(cost.get())).saturating_sub(self.capacity())),
         }
@@ -145,7 +152,8 @@ impl Gcra {
     /// The bucket seems more than empty. Most often another thread was faster since this one read the clock: then a second
     /// look is not behind. Else the clock jumped back: empties the bucket as of now.
     #[cold]
-    fn ask_again(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<Decision, u64> {
+    #[inline(never)]
+    fn ask_again(&self, now: Nanos, key: Key, cost: NonZeroU32) -> Result<u64, u64> {
         let now = self.clock.now().max(now);
         let latest = now.as_u64() + self.capacity();
         self.store.0.amend(key, |full_at| (full_at > latest).then_some(latest));
@@ -207,7 +215,7 @@ impl Limiter for Gcra {
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
         let Some(charge) = NonZeroU32::new(cost) else {
-            return self.admit(self.debt(now, key).div_ceil(self.refill) as u32, 0);
+            return self.admit(self.debt(now, key), 0);
         };
         if cost > self.burst {
             return self.refuse(self.debt(now, key), cost, self.capacity());
@@ -218,15 +226,18 @@ impl Limiter for Gcra {
             Err(wait) if wait > longest_wait => self.ask_again(now, key, charge),
             answer => answer,
         };
-        answer.unwrap_or_else(|wait| {
-            let wait = wait.min(longest_wait);
-            self.refuse(self.capacity() - (longest_wait - wait), cost, wait)
-        })
+        match answer {
+            Ok(debt) => self.admit(debt, cost),
+            Err(wait) => {
+                let wait = wait.min(longest_wait);
+                self.refuse(self.capacity() - (longest_wait - wait), cost, wait)
+            }
+        }
     }
 
     fn peek_at(&self, now: Nanos, key: Key) -> Decision {
         let debt = self.debt(now, key);
-        let nothing = self.admit(debt.div_ceil(self.refill) as u32, 0);
+        let nothing = self.admit(debt, 0);
         nothing.of_look(|| Duration::from_nanos(debt + self.refill - self.capacity()))
     }
 

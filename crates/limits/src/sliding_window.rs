@@ -125,7 +125,7 @@ impl<S: Shape> SlidingWindow<S> {
             return 0;
         }
         match previous.checked_mul(left) {
-            Some(product) => product.div_ceil(self.window.nanos),
+            Some(product) => self.window.by_nanos.div_ceil(product),
             None => self.long_overlap(previous, left),
         }
     }

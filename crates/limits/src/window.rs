@@ -4,7 +4,7 @@ use std::{cell::Cell, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
-use crate::clock::SharedClock;
+use crate::{clock::SharedClock, divisor::Divisor};
 
 /// Window numbers keep 34 bits. Windows of one second need more in the year 2514, and then wrap once: to a limiter
 /// that is a clock that jumped back.
@@ -15,6 +15,8 @@ const INDEX_BITS: u32 = 34;
 pub(crate) struct Window {
     /// The length in nanoseconds, at least a second.
     pub(crate) nanos: u64,
+    /// Divides by it.
+    pub(crate) by_nanos: Divisor,
     /// How far a clock may be behind the counts and still mean the same window.
     tolerance: u64,
 }
@@ -59,7 +61,7 @@ pub(crate) struct Standing {
 impl Window {
     pub(crate) fn new(length: Duration) -> Self {
         let nanos = length.as_nanos() as u64;
-        Self { nanos, tolerance: (nanos / 8).min(1_000_000_000) }
+        Self { nanos, by_nanos: Divisor::new(nanos), tolerance: (nanos / 8).min(1_000_000_000) }
     }
 
     /// How many bits the number of a window takes.
@@ -69,14 +71,13 @@ impl Window {
 
     /// When the window of a moment ends.
     pub(crate) fn end(self, now: Nanos) -> Nanos {
-        let now = now.as_u64();
-        Nanos::new(now.saturating_add(self.nanos - now % self.nanos))
+        Nanos::new(now.as_u64().saturating_add(self.moment(now).left))
     }
 
     /// The number of the window of a moment.
     #[inline]
     fn number(self, now: u64) -> u64 {
-        (now / self.nanos) & ((1 << INDEX_BITS) - 1)
+        self.moment(Nanos::new(now)).window
     }
 
     /// Takes back what was charged at a time. If the counts are a window further, it is in that before theirs, or if the
@@ -93,7 +94,8 @@ impl Window {
     /// Which window this time lies in, and how much of it is left.
     #[inline]
     pub(crate) fn moment(self, now: Nanos) -> Moment {
-        Moment { now, window: self.number(now.as_u64()), left: self.nanos - now.as_u64() % self.nanos }
+        let (window, passed) = self.by_nanos.divide(now.as_u64());
+        Moment { now, window: window & ((1 << INDEX_BITS) - 1), left: self.nanos - passed }
     }
 
     /// Moves counts to the window of a moment that the clock just told. If it seems to have jumped back, most often

@@ -1,10 +1,11 @@
 //! Headers that wait for the answer, as the bytes that a client of HTTP/1 gets: they are written once and copied once.
 
+mod written;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// What a few limits say, without growing.
 const ROOM: usize = 512;
-
-/// The most digits that a number has.
-const DIGITS: usize = 20;
 
 /// Headers that wait to be written, their names in the case that clients are shown.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub struct ResponseHeaders {
 /// Lines that are written once and for all, but for some numbers in them.
 #[derive(Debug)]
 pub struct Prepared {
+    /// Tells them apart.
+    id: u64,
     /// The lines with their ends, without the numbers.
     text: Box<[u8]>,
     /// How much of the text stands before each number, from the number before it.
@@ -28,29 +31,30 @@ pub struct Prepared {
 impl Prepared {
     /// Lines such as `X-Limit: 5` or `X-Remaining: {}`, with braces where a number will stand.
     pub fn lines(lines: &[String]) -> Self {
+        static KINDS: AtomicU64 = AtomicU64::new(1);
         let text: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
         let pieces: Vec<&str> = text.split("{}").collect();
         let before = pieces[..pieces.len() - 1].iter().map(|piece| piece.len()).collect();
         let name = |line: &String| line.split(':').next().map_or(0, bit);
-        Self { text: pieces.concat().into_bytes().into(), before, lengths: lines.iter().map(name).fold(0, |all, one| all | one) }
+        Self {
+            id: KINDS.fetch_add(1, Ordering::Relaxed),
+            text: pieces.concat().into_bytes().into(),
+            before,
+            lengths: lines.iter().map(name).fold(0, |all, one| all | one),
+        }
     }
 }
 
 impl ResponseHeaders {
     /// Adds lines with their numbers.
     pub fn put(&mut self, lines: &Prepared, numbers: &[u64]) {
-        if self.is_empty() {
-            self.bytes = Vec::with_capacity((lines.text.len() + DIGITS * lines.before.len()).max(ROOM));
-        }
         self.lengths |= lines.lengths;
-        let mut rest = &*lines.text;
-        for (before, number) in lines.before.iter().zip(numbers) {
-            let (piece, after) = rest.split_at(*before);
-            self.bytes.extend_from_slice(piece);
-            self.bytes.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
-            rest = after;
-        }
-        self.bytes.extend_from_slice(rest);
+        written::show(lines, numbers, |bytes| {
+            if self.is_empty() {
+                self.bytes = Vec::with_capacity(bytes.len().max(ROOM));
+            }
+            self.bytes.extend_from_slice(bytes);
+        });
     }
 
     /// The lines as they stand in a head.

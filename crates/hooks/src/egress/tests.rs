@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -190,6 +191,12 @@ async fn call(clients: &Clients, host: &str, port: u16) -> Result<(), String> {
     exchange::send(request, "msg_1", &Signer::new(&[], None), &cx).await.map_err(|failure| failure.to_string())
 }
 
+/// A connection would be waiting here.
+fn nobody_called(canary: TcpListener) {
+    let waiting = canary.into_std().unwrap().accept();
+    assert_eq!(waiting.map_err(|error| error.kind()).unwrap_err(), io::ErrorKind::WouldBlock, "somebody called the canary");
+}
+
 #[tokio::test]
 async fn nothing_reaches_a_canary_on_loopback() {
     let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -208,9 +215,7 @@ async fn nothing_reaches_a_canary_on_loopback() {
     let honest = Clients::default();
     honest.apply(Network::new(&hooks(Rule::Public, &[])).0);
     assert!(call(&honest, "localhost", port).await.unwrap_err().contains("may not call"));
-    // A connection would be waiting here.
-    let visit = std::future::poll_fn(|cx| std::task::Poll::Ready(canary.poll_accept(cx).is_ready())).await;
-    assert!(!visit, "somebody called the canary");
+    nobody_called(canary);
 }
 
 #[tokio::test]
@@ -233,4 +238,32 @@ async fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
     let called = tokio::spawn(async move { call(&clients, "rebinding.example", port).await });
     canary.accept().await.unwrap();
     called.abort();
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_a_canary() {
+    let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = canary.local_addr().unwrap();
+    let sender = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = sender.local_addr().unwrap().port();
+    let sent = tokio::spawn(async move {
+        for status in [301, 302, 303, 307, 308] {
+            let (mut stream, _) = sender.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 8192]).await.unwrap();
+            let answer = format!(
+                "HTTP/1.1 {status} Over There\r\nlocation: http://{to}/\r\nrefresh: 0; url=http://{to}/\r\n\
+                 content-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    // Where everything may be called, nothing else keeps a hook from the canary.
+    let clients = Clients::default();
+    clients.apply(Network::new(&hooks(Rule::Any, &[])).0);
+    for status in [301, 302, 303, 307, 308] {
+        let failed = call(&clients, "127.0.0.1", port).await.unwrap_err();
+        assert!(failed.contains(&format!("answered {status}")), "{failed}");
+    }
+    sent.await.unwrap();
+    nobody_called(canary);
 }

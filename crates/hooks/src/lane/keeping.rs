@@ -16,7 +16,7 @@ use crate::record::Try;
 
 /// What a batch came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct BatchTold {
     /// The outbox was told something, and has to be waited for.
     pub kept: bool,
     /// There is a delivery that was not there before: somebody may be waiting for it.
@@ -31,7 +31,7 @@ pub(super) struct Ledger {
     /// Deliveries that are no longer there.
     parted: Vec<u64>,
     /// What was told since somebody asked.
-    told: Told,
+    told: BatchTold,
     /// Everything before this place is in the outbox, and may be tried.
     admitted: u64,
 }
@@ -50,7 +50,7 @@ impl Ledger {
 
 impl Lane {
     /// Tells the outbox what a batch did, and says what that came to.
-    pub fn tell(&self, now: Instant) -> Told {
+    pub fn tell(&self, now: Instant) -> BatchTold {
         let mut state = self.state();
         state.tell(&self.around, now);
         take(&mut state.ledger.told)

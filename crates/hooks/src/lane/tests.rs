@@ -48,7 +48,7 @@ fn hook(lines: &str) -> Hook {
 /// What lanes work with, and what they tell the outbox.
 fn around() -> (Arc<Around>, Receiver<Change>) {
     let (outbox, changes) = Outbox::overheard();
-    (Arc::new(Around::with(&Arc::default(), outbox)), changes)
+    (Arc::new(Around::with(&Arc::default(), outbox, Arc::default())), changes)
 }
 
 /// A lane at work, the sums of what went in and came out, and what the outbox knows by now.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
+use sluice_config::Hooks;
 use uuid::Uuid;
 
-use super::Retention;
 use super::change::{Change, Entry, State};
 use super::schema;
 use super::trim;
@@ -96,9 +96,9 @@ impl Database {
     }
 
     /// Removes some of what is too old or too much; whether there is more of it.
-    pub fn trim(&mut self, retention: Retention) -> rusqlite::Result<bool> {
+    pub fn trim(&mut self, hooks: &Hooks) -> rusqlite::Result<bool> {
         let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let more = trim::some(&transaction, retention)?;
+        let more = trim::some(&transaction, hooks)?;
         transaction.commit().map(|()| more)
     }
 }

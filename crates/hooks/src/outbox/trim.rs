@@ -1,8 +1,8 @@
 //! Retention: of what is over, the outbox keeps what is young enough and not too much of each hook.
 
 use rusqlite::{Transaction, params};
+use sluice_config::Hooks;
 
-use super::Retention;
 use super::database::signed;
 use crate::job::{first_seq_at, unix_ms};
 
@@ -10,12 +10,12 @@ use crate::job::{first_seq_at, unix_ms};
 const AT_ONCE: usize = 1_000;
 
 /// Removes some of what is too old or too much; whether there is more of it.
-pub(super) fn some(transaction: &Transaction<'_>, retention: Retention) -> rusqlite::Result<bool> {
-    let oldest = unix_ms().saturating_sub(u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX));
+pub(super) fn some(transaction: &Transaction<'_>, hooks: &Hooks) -> rusqlite::Result<bool> {
+    let oldest = unix_ms().saturating_sub(u64::try_from(hooks.retention.as_millis()).unwrap_or(u64::MAX));
     let mut removed = 0;
     for (hook, state) in groups(transaction)? {
         // The order of arrival is that of time.
-        let from = first_seq_at(oldest).max(newest_beyond(transaction, &hook, state, retention.count)?);
+        let from = first_seq_at(oldest).max(newest_beyond(transaction, &hook, state, hooks.retention_count)?);
         let sql = "DELETE FROM deliveries WHERE seq IN
             (SELECT seq FROM deliveries WHERE hook = ?1 AND state = ?2 AND seq < ?3 ORDER BY seq LIMIT ?4)";
         removed +=

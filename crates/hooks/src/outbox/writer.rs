@@ -127,7 +127,7 @@ impl Writer {
                 self.is_good();
             }
             if written >= TRIM_AFTER || trimmed.elapsed() >= TRIM {
-                let more = database.trim(self.shared.retention())?;
+                let more = database.trim(&self.shared.hooks.load())?;
                 // What is left of it leaves after the next changes, so that those do not wait.
                 written = if more { TRIM_AFTER } else { 0 };
                 trimmed = Instant::now();

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sluice_hooks::{Network, Record, Refused, Settings, WantedRecords};
+use sluice_config::Hooks;
+use sluice_hooks::{Network, Record, Refused, WantedRecords};
 
 use crate::support::{Receiver, Running, dead, in_time, left, webhook};
 
@@ -248,7 +249,7 @@ async fn what_is_over_is_kept_up_to_a_number_and_dead_letters_apart() {
     let (dir, receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
     let text = webhook("good", receiver.addr, "") + &webhook("bad", dead().await, "retry = { schedule = [] }");
     let running = Running::start(dir.path(), &text);
-    running.engine.apply(Settings { retention_count: 100, ..Settings::default() }, Network::default());
+    running.engine.apply(&Hooks { retention_count: 100, ..Hooks::default() }, Network::default());
     // Enough changes that the writer trims.
     for round in 1..=40 {
         (0..100).for_each(|n| running.emit(n));
@@ -331,7 +332,7 @@ async fn a_hook_whose_deliveries_fail_for_long_enough_is_disabled_and_a_change_g
     let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
     let steps = (0..100).map(|_| "\"20ms\"").collect::<Vec<_>>().join(", ");
     let running = Running::start(dir.path(), &webhook("bad", dead().await, &format!("retry = {{ schedule = [{steps}] }}")));
-    running.engine.apply(Settings { disable_after: Duration::from_millis(100), ..Settings::default() }, Network::default());
+    running.engine.apply(&Hooks { disable_after: Duration::from_millis(100), ..Hooks::default() }, Network::default());
     running.emit(1);
     let stats = running.until("bad", |stats| stats.state == "disabled").await;
     assert_eq!((stats.failed, stats.waiting), (1, 0));

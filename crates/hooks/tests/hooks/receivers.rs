@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use sluice_config::Hooks;
-use sluice_hooks::{Network, Settings};
+use sluice_hooks::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -123,10 +123,10 @@ async fn an_authority_of_the_house_is_trusted_once_it_is_named() {
 
     let (network, problems) = Network::new(&Hooks { ca_certificates: vec![file.clone()], ..Hooks::default() });
     assert_eq!(problems, []);
-    running.engine.apply(Settings::default(), network);
+    running.engine.apply(&Hooks::default(), network);
     running.emit(2);
     in_time("the delivery", running.until("h", |stats| stats.delivered == 1)).await;
-    running.engine.apply(Settings::default(), Network::default());
+    running.engine.apply(&Hooks::default(), Network::default());
     running.reload(&hook("config.ssl_verify = false"));
     running.emit(3);
     running.until("h", |stats| stats.delivered == 2).await;

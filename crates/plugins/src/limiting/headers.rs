@@ -52,10 +52,7 @@ impl Headers {
 
     /// Writes how each window stands.
     pub fn write(&self, verdict: &Verdict<'_>, out: &mut ResponseHeaders) {
-        let mut numbers = Numbers::new();
-        for decision in verdict.decisions {
-            numbers.push(decision.remaining);
-        }
+        let mut numbers: Numbers = verdict.decisions.iter().map(|decision| decision.remaining).collect();
         match self.style {
             Style::Kong => {
                 let tightest = self.tightest(verdict);
