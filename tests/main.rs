@@ -20,5 +20,6 @@ mod limits_own;
 mod limits_seen;
 mod reload;
 mod requests;
+mod routing;
 mod stop;
 mod ways;

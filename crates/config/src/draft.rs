@@ -35,11 +35,9 @@ const LATER: &[(&str, &str)] = &[
     ("", "certificates"),
     ("", "include"),
     ("server", "tls"),
-    ("routes", "headers"),
-    ("routes", "snis"),
-    ("routes", "sources"),
-    ("routes", "protocols"),
-    ("routes", "regex_priority"),
+    ("routes", "destinations"),
+    ("routes", "expression"),
+    ("routes", "priority"),
 ];
 
 /// A configuration that may have mistakes still: whoever owns plugins and handlers adds what is wrong with theirs.

@@ -10,7 +10,7 @@ mod service;
 pub use consumer::{Consumer, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
 pub use plugin::{PluginEntry, Scope};
-pub use route::Route;
+pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
 pub use server::{Admin, Egress, Hooks, Limits, Server};
 pub use service::{Protocol, Service};
 

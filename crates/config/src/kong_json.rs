@@ -31,14 +31,21 @@ impl Serialize for Route {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("service", &self.service.as_ref().map(|(_, id)| json!({ "id": id })))?;
-        map.serialize_entry("protocols", &["http", "https"])?;
+        map.serialize_entry("protocols", &self.protocols)?;
+        map.serialize_entry("https_redirect_status_code", &self.https_redirect_status_code)?;
         map.serialize_entry("hosts", &null_if_empty(&self.hosts))?;
         map.serialize_entry("paths", &null_if_empty(&self.paths))?;
         map.serialize_entry("methods", &null_if_empty(&self.methods))?;
+        map.serialize_entry("headers", &(!self.headers.is_empty()).then_some(&self.headers))?;
+        map.serialize_entry("snis", &null_if_empty(&self.snis))?;
+        map.serialize_entry("sources", &null_if_empty(&self.sources))?;
+        map.serialize_entry("destinations", &())?;
+        map.serialize_entry("regex_priority", &self.regex_priority)?;
         map.serialize_entry("strip_path", &self.strip_path)?;
+        map.serialize_entry("path_handling", &self.path_handling)?;
         map.serialize_entry("preserve_host", &self.preserve_host)?;
-        map.serialize_entry("path_handling", "v0")?;
-        map.serialize_entry("regex_priority", &0)?;
+        map.serialize_entry("request_buffering", &self.request_buffering)?;
+        map.serialize_entry("response_buffering", &self.response_buffering)?;
         tail(map, &self.tags, self.stamps)
     }
 }
@@ -62,6 +69,6 @@ fn tail<M: SerializeMap>(mut map: M, tags: &[String], stamps: Stamps) -> Result<
     map.end()
 }
 
-fn null_if_empty(list: &[String]) -> Option<&[String]> {
+fn null_if_empty<T>(list: &[T]) -> Option<&[T]> {
     (!list.is_empty()).then_some(list)
 }

@@ -11,11 +11,15 @@ mod document;
 mod draft;
 mod entities;
 mod file;
+mod host;
 mod ids;
 mod interpolate;
 mod key_path;
 mod kong_json;
+mod normalise;
+mod pattern;
 mod read;
+mod route_path;
 mod schema;
 mod secrets;
 mod source;
@@ -29,12 +33,15 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry, Protocol, Route,
-    Scope, Server, Service, Stamps,
+    Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PathHandling, PluginEntry,
+    Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Stamps,
 };
+pub use host::split_host;
 pub use ids::entity_id;
 pub use interpolate::{Environment, ProcessEnvironment};
 pub use key_path::{KeyPath, Segment};
+pub use normalise::normalise;
+pub use pattern::Pattern;
 pub use schema::{Extensions, json_schema, options_schema};
 pub use source::{Position, Source};
 pub use suggest::{did_you_mean, one_of};

@@ -147,7 +147,7 @@ impl JsonSchema for HttpUrl {
     }
 }
 
-/// The beginning of a path, as Kong's plain `paths`: it starts with `/` and is normal already.
+/// What the paths of a service begin with: it starts with `/` and has no dot segments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -156,9 +156,6 @@ pub struct PathPrefix(pub String);
 impl TryFrom<String> for PathPrefix {
     type Error = String;
     fn try_from(path: String) -> Result<Self, String> {
-        if path.starts_with('~') {
-            return Err("regex paths are not available yet; write a plain prefix that starts with /".into());
-        }
         if !path.starts_with('/') {
             return Err("should start with: /".into());
         }

@@ -36,8 +36,10 @@ pub(crate) fn route() -> Arc<Entity> {
         json!({
             "id": "00000000-0000-5000-8000-000000000003", "name": "demo",
             "service": { "id": "00000000-0000-5000-8000-000000000002" }, "protocols": ["http", "https"],
-            "hosts": ["example.com"], "paths": ["/demo"], "methods": ["GET"], "strip_path": true, "preserve_host": false,
-            "path_handling": "v0", "regex_priority": 0, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+            "https_redirect_status_code": 426, "hosts": ["example.com"], "paths": ["/demo"], "methods": ["GET"],
+            "headers": { "x-version": ["v1"] }, "snis": ["example.com"], "sources": [{ "ip": "10.0.0.0/8", "port": 40_000 }],
+            "regex_priority": 0, "strip_path": true, "path_handling": "v0", "preserve_host": false, "request_buffering": true,
+            "response_buffering": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
 }

@@ -15,6 +15,8 @@ use pingora_http::ResponseHeader;
 pub(crate) struct Caller {
     /// The address at the other end.
     pub peer: IpAddr,
+    /// The port at the other end.
+    pub peer_port: u16,
     /// The port that he came to.
     pub port: u16,
 }
@@ -28,6 +30,7 @@ impl Caller {
         let local = digest.as_ref().and_then(|digest| inet(digest.local_addr()));
         Self {
             peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
+            peer_port: peer.map_or(0, |address| address.port()),
             port: local.map_or(0, |address| address.port()),
         }
     }

@@ -6,19 +6,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::HeaderValue;
+use sluice_config::{normalise, split_host};
 use sluice_plugins::{Cx, Flow, Reply};
 
 use crate::chain::Progress;
 use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::framing;
-use crate::normalise::normalise;
 use crate::router::Target;
-use crate::target::upstream_path;
+use crate::target::UpstreamPath;
 use crate::visit::Visit;
 
 /// nginx's status of a client that did not wait; nobody sees it but the log.
-const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+pub(crate) const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
     Ok(status) => status,
     Err(_) => StatusCode::BAD_REQUEST,
 };
@@ -26,8 +26,8 @@ const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
 /// A request that has a route.
 pub(crate) struct Routed<'a> {
     path: Cow<'a, str>,
-    /// How much of the path the route matched.
-    prefix: usize,
+    /// How much of the path the route's path took; none if it has no paths.
+    prefix: Option<usize>,
 }
 
 /// Decides about a request whose service may be of any kind.
@@ -44,10 +44,24 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
         return Err(reply);
     }
     let path = normalise(request.uri.path());
-    let host = host_of(visit);
-    let found = ctx.snapshot.router.find(Target { host: &host, path: &path, method: &request.method });
+    let (host, port) = host_of(visit);
+    let secure = visit.scheme() == "https";
+    let target = Target {
+        host: &host,
+        port: port.unwrap_or(if secure { 443 } else { 80 }),
+        path: &path,
+        method: &request.method,
+        headers: &request.headers,
+        secure,
+        sni: visit.sni(),
+        peer: (visit.caller.peer, visit.caller.peer_port),
+    };
+    let found = ctx.snapshot.router.find(&target);
     let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
     ctx.route = Some(found.route);
+    if let Some(reply) = ctx.snapshot.routes[found.route].protocols.refuse(visit, &ctx.snapshot.trusted_proxies) {
+        return Err(reply);
+    }
     Ok(Routed { path, prefix: found.prefix })
 }
 
@@ -72,10 +86,11 @@ pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix 
     let Some(service) = service else {
         return Err(Reply::error(StatusCode::SERVICE_UNAVAILABLE, "no Service found with those values"));
     };
-    if route.strip_path && *prefix > 1 {
-        ctx.prefix = HeaderValue::from_str(&path[..*prefix]).ok();
+    if let Some(length @ 2..) = prefix.filter(|_| route.strip_path) {
+        ctx.prefix = HeaderValue::from_str(&path[..length]).ok();
     }
-    let mut upstream = upstream_path(service.path.as_deref(), path, route.strip_path, *prefix);
+    let joined = UpstreamPath { strip: route.strip_path, handling: route.path_handling };
+    let mut upstream = joined.join(service.path.as_deref(), path, *prefix);
     if let Some(query) = request.uri.query() {
         upstream.push('?');
         upstream.push_str(query);
@@ -100,13 +115,10 @@ pub(crate) fn client_gone() -> Reply {
     Reply::error(CLIENT_GONE, "Client closed request")
 }
 
-/// The host that a request is for, in lower case and without its port.
-fn host_of<'a>(visit: &Visit<'a>) -> Cow<'a, str> {
+/// The host that a request is for, in lower case, and the port that it came with.
+fn host_of<'a>(visit: &Visit<'a>) -> (Cow<'a, str>, Option<u16>) {
     let said = visit.host().and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
-    let host = match said.rsplit_once(':') {
-        // The colons of an IPv6 address stand between brackets.
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => said,
-    };
-    if host.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+    let (host, port) = split_host(said);
+    let upper = host.bytes().any(|byte| byte.is_ascii_uppercase());
+    (if upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }, port)
 }

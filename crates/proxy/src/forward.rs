@@ -115,7 +115,7 @@ fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx, (peer, t
             Ok(())
         }
     };
-    set(&FORWARDED_PROTO, Some(b"http"))?;
+    set(&FORWARDED_PROTO, Some(visit.scheme().as_bytes()))?;
     set(&FORWARDED_HOST, visit.host())?;
     set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(visit.caller.port).as_bytes()))?;
     set(&FORWARDED_PATH, Some(said.uri.path().as_bytes()))?;

@@ -18,8 +18,8 @@ mod forward;
 mod framing;
 mod front;
 mod grpc;
-mod normalise;
 mod plain;
+mod protocols;
 mod reply;
 mod request_id;
 mod router;
@@ -33,6 +33,7 @@ mod visit;
 
 pub use ctx::Ctx;
 pub use front::Front;
+pub use router::{Match, Router, Target};
 pub use service::{Gateway, service_conf};
 pub use snapshot::{Live, Snapshot};
 pub use traffic::Traffic;

@@ -48,7 +48,8 @@ pub(crate) async fn write_stream(session: &mut Session, ctx: &mut Ctx, mut reply
         head.insert_header(CONTENT_LENGTH, body.len())?;
     }
     insert_all(&mut head, &ctx.memory.response_headers)?;
-    for (name, value) in reply.headers {
+    // Of a connection nothing is said to those who share it.
+    for (name, value) in reply.headers.into_iter().filter(|(name, _)| *name != "Connection" && *name != "Upgrade") {
         let name = HeaderName::from_bytes(&name).or_err(ErrorType::InvalidHTTPHeader, "the name of a header of ours")?;
         head.append_header(name, value)?;
     }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
-use sluice_config::{Config, Route, Scope, Service};
+use sluice_config::{Config, PathHandling, Route, Scope, Service};
 use sluice_events::Entity;
 use sluice_plugins::Built;
 
 use crate::balancer::Target;
 use crate::chain::{Chain, OfConsumers};
+use crate::protocols::Protocols;
 use crate::router::Router;
 
 /// The snapshot in force. A request loads it once.
@@ -31,7 +32,9 @@ pub(crate) struct RouteView {
     pub name: String,
     pub entity: Arc<Entity>,
     pub strip_path: bool,
+    pub path_handling: PathHandling,
     pub preserve_host: bool,
+    pub protocols: Protocols,
     pub service: Option<Arc<ServiceView>>,
     pub chain: Chain,
 }
@@ -93,7 +96,9 @@ impl RouteView {
             name: route.name.clone(),
             entity: Arc::new(Entity::new(route.id.as_u128(), json)),
             strip_path: route.strip_path,
+            path_handling: route.path_handling,
             preserve_host: route.preserve_host,
+            protocols: Protocols::of(route),
             service: service.and_then(|name| services.get(name)).cloned(),
             chain: Chain::new(plugins, applies),
         }

@@ -60,6 +60,16 @@ impl<'a> Visit<'a> {
         header.or_else(|| self.request.uri.authority().map(Authority::as_str).map(str::as_bytes))
     }
 
+    /// What the client speaks: `http`, as long as there are no listeners for TLS.
+    pub fn scheme(&self) -> &'static str {
+        "http"
+    }
+
+    /// The name that the client asked for by TLS.
+    pub fn sni(&self) -> Option<&str> {
+        None
+    }
+
     /// Sends bytes of the answer of this status: from now on the request is answered.
     pub async fn answer(&self, ctx: &mut Ctx, status: u16, bytes: &[u8]) -> Result<()> {
         ctx.answered = status;
