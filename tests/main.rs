@@ -18,6 +18,7 @@ mod limits;
 mod limits_held;
 mod limits_own;
 mod limits_seen;
+mod plugins;
 mod reload;
 mod requests;
 mod stop;

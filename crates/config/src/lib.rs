@@ -29,7 +29,7 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry, Protocol, Route,
+    Admin, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry, Protocol, Route,
     Scope, Server, Service, Stamps,
 };
 pub use ids::entity_id;

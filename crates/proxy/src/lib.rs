@@ -3,7 +3,9 @@
 //! A request reads one [`Snapshot`] from start to end; a reload builds a whole new one and swaps it in.
 
 mod answer;
+mod answers;
 mod balancer;
+mod bodies;
 mod caller;
 mod chain;
 mod chunks;
