@@ -20,6 +20,7 @@ mod limits_held;
 mod limits_own;
 mod limits_seen;
 mod metrics;
+mod plugins;
 mod reload;
 mod requests;
 mod routing;

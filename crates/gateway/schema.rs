@@ -9,7 +9,7 @@ use crate::run::Failure;
 
 /// Prints the schema.
 pub fn show() -> Result<(), Failure> {
-    let credentials = PLUGINS.iter().filter_map(|kind| Some((kind.name, (kind.credential?.schema)())));
+    let credentials = PLUGINS.iter().filter_map(|kind| kind.credential).map(|kind| (kind.list, (kind.schema)()));
     let extensions = Extensions {
         plugins: PLUGINS.iter().map(|kind| (kind.name, (kind.schema)())).collect(),
         handlers: HANDLERS.iter().map(|kind| (kind.name, (kind.schema)())).collect(),

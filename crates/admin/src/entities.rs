@@ -7,7 +7,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::Value;
-use sluice_config::{Config, Consumer, EventHook, Route, Scope, Service};
+use sluice_config::{Config, Consumer, ConsumerGroup, EventHook, Route, Scope, Service};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -151,6 +151,42 @@ impl Scoped for Consumer {
     fn scope(&self) -> Scope {
         Scope::Consumer(self.username.clone())
     }
+}
+
+impl Entity for ConsumerGroup {
+    fn all(config: &Config) -> &[Self] {
+        &config.consumer_groups
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+    fn show(&self, _: &Config) -> Value {
+        to_json(self)
+    }
+}
+
+impl Scoped for ConsumerGroup {
+    fn scope(&self) -> Scope {
+        Scope::ConsumerGroup(self.name.clone())
+    }
+}
+
+/// `GET /consumers/{consumers}/consumer_groups`.
+pub(crate) async fn groups_of_consumer(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
+    let config = app.control.config();
+    let consumer = find::<Consumer>(&config, &key)?;
+    let groups = config.consumer_groups.iter().filter(|group| consumer.groups.contains(&group.name));
+    pages::page(&config, groups, &uri)
+}
+
+/// `GET /consumer_groups/{consumer_groups}/consumers`.
+pub(crate) async fn consumers_of_group(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
+    let config = app.control.config();
+    let group = find::<ConsumerGroup>(&config, &key)?;
+    pages::page(&config, config.consumers.iter().filter(|consumer| consumer.groups.contains(&group.name)), &uri)
 }
 
 impl Entity for EventHook {

@@ -5,6 +5,7 @@
 
 mod body;
 mod control;
+mod credentials;
 mod deliveries;
 mod dotted;
 mod entities;
@@ -52,7 +53,7 @@ pub struct Options {
     /// Sluice's version.
     pub version: &'static str,
     /// The plugins that there are: name and priority.
-    pub plugins: Vec<(&'static str, u16)>,
+    pub plugins: Vec<(&'static str, u32)>,
 }
 
 /// What every handler sees.

@@ -11,18 +11,27 @@ use uuid::Uuid;
 use crate::entities::Entity;
 use crate::error::Error;
 use crate::reply;
+use crate::tables::Row;
 
 /// The page of `entities` that the query asks for.
 pub(crate) fn page<'a, E: Entity>(config: &Config, entities: impl Iterator<Item = &'a E>, uri: &Uri) -> Result<Response, Error> {
+    cut(&entities.collect::<Vec<_>>(), uri, |entity| entity.id(), |entity| entity.show(config))
+}
+
+/// The page of `rows` that the query asks for.
+pub(crate) fn page_of_rows(rows: &[Row], uri: &Uri) -> Result<Response, Error> {
+    cut(rows, uri, |row| row.id, |row| row.shown.clone())
+}
+
+fn cut<T>(all: &[T], uri: &Uri, id: impl Fn(&T) -> Uuid, show: impl Fn(&T) -> Value) -> Result<Response, Error> {
     let query = Query::of(uri)?;
-    let entities: Vec<&E> = entities.collect();
-    let start = query.offset.as_ref().map_or(0, |offset| offset.find(&entities));
-    let rest = entities.get(start..).unwrap_or_default();
+    let start = query.offset.as_ref().map_or(0, |offset| offset.find(all, &id));
+    let rest = all.get(start..).unwrap_or_default();
     let (now, later) = rest.split_at(query.size.unwrap_or(100).min(rest.len()));
-    let data: Vec<Value> = now.iter().map(|entity| entity.show(config)).collect();
+    let data: Vec<Value> = now.iter().map(show).collect();
     let mut body = json!({ "data": data, "next": null });
     if let Some(next) = later.first() {
-        let offset = Offset { position: start + now.len(), id: next.id() }.encode();
+        let offset = Offset { position: start + now.len(), id: id(next) }.encode();
         let size = query.size.map(|size| format!("&size={size}")).unwrap_or_default();
         body["next"] = format!("{}?offset={offset}{size}", uri.path()).into();
         body["offset"] = offset.into();
@@ -92,11 +101,11 @@ impl Offset {
         Some(Self { position: position.parse().ok()?, id: id.parse().ok()? })
     }
 
-    fn find<E: Entity>(&self, entities: &[&E]) -> usize {
-        let there = entities.get(self.position).is_some_and(|entity| entity.id() == self.id);
+    fn find<T>(&self, all: &[T], id: impl Fn(&T) -> Uuid) -> usize {
+        let there = all.get(self.position).is_some_and(|one| id(one) == self.id);
         if there {
             return self.position;
         }
-        entities.iter().position(|entity| entity.id() == self.id).unwrap_or(self.position)
+        all.iter().position(|one| id(one) == self.id).unwrap_or(self.position)
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
 use serde_json::{Value, json};
-use sluice_config::{Config, Consumer, PluginEntry, Route, Scope, Service};
+use sluice_config::{Config, Consumer, ConsumerGroup, PluginEntry, Route, Scope, Service};
 use uuid::Uuid;
 
 use crate::entities::{Entity, Scoped, find};
@@ -35,12 +35,13 @@ impl Entity for PluginEntry {
     fn show(&self, config: &Config) -> Value {
         let mut options = self.block.to_json();
         mask::hide(&mut options);
-        let (mut service, mut route, mut consumer) = (Value::Null, Value::Null, Value::Null);
+        let [mut service, mut route, mut consumer, mut group] = [const { Value::Null }; 4];
         match &self.scope {
             Scope::Global => {}
             Scope::Service(name) => service = reference::<Service>(config, name),
             Scope::Route(name) => route = reference::<Route>(config, name),
             Scope::Consumer(name) => consumer = reference::<Consumer>(config, name),
+            Scope::ConsumerGroup(name) => group = reference::<ConsumerGroup>(config, name),
         }
         json!({
             "id": self.id,
@@ -49,6 +50,7 @@ impl Entity for PluginEntry {
             "service": service,
             "route": route,
             "consumer": consumer,
+            "consumer_group": group,
             "enabled": self.enabled,
             "config": options,
             "protocols": ["http", "https"],

@@ -8,23 +8,40 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use serde_json::json;
-use sluice_config::{Consumer, EventHook, PluginEntry, Route, Service};
+use sluice_config::{Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
 use uuid::Uuid;
 
-use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
+use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
 use crate::{
-    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins, reply, sources,
-    status,
+    App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins,
+    reply, sources, status,
 };
 
 /// Every path, and what may be done there.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
         ("/", get(node::show)),
+        ("/acls", credentials::list("acls")),
+        ("/acls/{acls}", credentials::one("acls")),
+        ("/basic-auths", credentials::list("basicauth_credentials")),
+        ("/basic-auths/{basicauth_credentials}", credentials::one("basicauth_credentials")),
         ("/config/status", get(status::config)),
+        ("/consumer_groups", list::<ConsumerGroup>()),
+        ("/consumer_groups/{consumer_groups}", one::<ConsumerGroup>()),
+        ("/consumer_groups/{consumer_groups}/consumers", read_only(get(consumers_of_group))),
+        ("/consumer_groups/{consumer_groups}/plugins", read_only(get(plugins::of::<ConsumerGroup>))),
         ("/consumers", list::<Consumer>()),
         ("/consumers/{consumers}", one::<Consumer>()),
+        ("/consumers/{consumers}/acls", credentials::list_of_consumer("acls")),
+        ("/consumers/{consumers}/acls/{acls}", credentials::one_of_consumer("acls")),
+        ("/consumers/{consumers}/basic-auth", credentials::list_of_consumer("basicauth_credentials")),
+        ("/consumers/{consumers}/basic-auth/{basicauth_credentials}", credentials::one_of_consumer("basicauth_credentials")),
+        ("/consumers/{consumers}/consumer_groups", read_only(get(groups_of_consumer))),
+        ("/consumers/{consumers}/jwt", credentials::list_of_consumer("jwt_secrets")),
+        ("/consumers/{consumers}/jwt/{jwt_secrets}", credentials::one_of_consumer("jwt_secrets")),
+        ("/consumers/{consumers}/key-auth", credentials::list_of_consumer("keyauth_credentials")),
+        ("/consumers/{consumers}/key-auth/{keyauth_credentials}", credentials::one_of_consumer("keyauth_credentials")),
         ("/consumers/{consumers}/plugins", read_only(get(plugins::of::<Consumer>))),
         ("/deliveries", get(deliveries::all)),
         ("/deliveries/{deliveries}", get(deliveries::one)),
@@ -45,6 +62,10 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/event-hooks/{event_hooks}/resume", post(hook_actions::resume)),
         ("/event-hooks/{event_hooks}/status", get(hook_actions::status)),
         ("/event-hooks/{event_hooks}/test", post(hook_actions::test)),
+        ("/jwts", credentials::list("jwt_secrets")),
+        ("/jwts/{jwt_secrets}", credentials::one("jwt_secrets")),
+        ("/key-auths", credentials::list("keyauth_credentials")),
+        ("/key-auths/{keyauth_credentials}", credentials::one("keyauth_credentials")),
         ("/limits", get(limits::all).delete(limits::reset_all)),
         ("/limits/{limiter}", get(limits::one).delete(limits::reset_limit)),
         ("/limits/{limiter}/{key}", get(limits::client).delete(limits::reset_client)),

@@ -1,8 +1,8 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
 use serde_json::{Map, Value, json};
-use sluice_config::{Config, Consumer, EventHook, PluginEntry, Route, Service};
-use sluice_plugins::{KEYAUTH_CREDENTIALS, credentials};
+use sluice_config::{Block, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
+use sluice_plugins::credentials;
 use uuid::Uuid;
 
 use crate::entities::Entity;
@@ -15,7 +15,11 @@ pub static TABLES: &[Table] = &[
     Table::of::<Consumer>("consumers"),
     Table::of::<PluginEntry>("plugins"),
     Table::of::<EventHook>("event_hooks"),
-    Table { name: KEYAUTH_CREDENTIALS, rows: keyauth_credentials },
+    Table::of::<ConsumerGroup>("consumer_groups"),
+    Table { name: "keyauth_credentials", rows: |config| rows_of(config, "keyauth_credentials") },
+    Table { name: "basicauth_credentials", rows: |config| rows_of(config, "basicauth_credentials") },
+    Table { name: "jwt_secrets", rows: |config| rows_of(config, "jwt_secrets") },
+    Table { name: "acls", rows: |config| rows_of(config, "acls") },
 ];
 
 /// All entities of a kind.
@@ -60,18 +64,21 @@ impl Row {
     }
 }
 
-fn keyauth_credentials(config: &Config) -> Vec<Row> {
-    let rows = credentials(config, KEYAUTH_CREDENTIALS).map(|(id, consumer, block)| {
-        let unshown = block.to_json();
-        let mut shown = json!({ "id": id });
-        if let (Some(fields), Value::Object(written)) = (shown.as_object_mut(), unshown.clone()) {
-            fields.extend(written);
-        }
-        shown["consumer"] = json!({ "id": consumer.id });
-        mask::hide(&mut shown);
-        Row { id, shown, unshown }
-    });
-    rows.collect()
+fn rows_of(config: &Config, table: &'static str) -> Vec<Row> {
+    credentials(config, table).map(|(id, consumer, block)| credential(id, consumer, block)).collect()
+}
+
+/// A credential as it is shown: with its consumer, and without its secrets.
+pub(crate) fn credential(id: Uuid, consumer: &Consumer, block: &Block) -> Row {
+    let unshown = block.to_json();
+    let mut shown = json!({ "id": id });
+    if let (Some(fields), Value::Object(written)) = (shown.as_object_mut(), unshown.clone()) {
+        fields.extend(written);
+    }
+    shown["id"] = json!(id);
+    shown["consumer"] = json!({ "id": consumer.id });
+    mask::hide(&mut shown);
+    Row { id, shown, unshown }
 }
 
 #[cfg(test)]
@@ -92,7 +99,13 @@ tags = ["a"]
 [consumers.Joe]
 custom_id = "joe-1"
 tags = ["a"]
-key-auth = [{ key = "joe-key" }]
+groups = ["gold"]
+key-auth = [{ key = "joe-key", tags = ["a"] }]
+basic-auth = [{ username = "joe", password = "joe-key-2", tags = ["a"] }]
+jwt = [{ key = "joe-key-3", secret = "joe-key-4", algorithm = "HS256", rsa_public_key = "none", tags = ["a"] }]
+acls = [{ group = "admins", tags = ["a"] }]
+[consumer_groups.gold]
+tags = ["a"]
 [services.demo.plugins.rate-limiting-advanced]
 limit = [3]
 window_size = [60]
@@ -145,6 +158,9 @@ config = { url = "http://x/", secret = "hush-hush", headers = { authorization = 
         };
         check("joe-key", "joe-key", &[]);
         check("joe-key", "another", &["keyauth_credentials"]);
+        check("joe-key-2", "another", &["basicauth_credentials"]);
+        check("joe-key-4", "another", &["jwt_secrets"]);
+        check("admins", "users", &["acls"]);
         check("secret = \"hush-hush\"", "secret = \"hush\"", &["event_hooks"]);
         check("limit = [3]", "limit = [4]", &["plugins"]);
         check("custom_id = \"joe-1\"", "custom_id = \"joe-2\"", &["consumers"]);

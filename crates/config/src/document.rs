@@ -122,7 +122,8 @@ impl Document {
                     self.resolve(value, &path.key(&key.name), secret, env);
                 }
             }
-            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) if secret => self.secrets.hide(&source.text, span),
+            // That something is so, or not, is no secret, whatever its name.
+            Value::Integer(_) | Value::Float(_) if secret => self.secrets.hide(&source.text, span),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {}
         }
     }

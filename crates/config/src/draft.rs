@@ -26,8 +26,19 @@ use crate::suggest::one_of;
 use crate::tree::{Node, Table};
 
 /// The tables of the top level.
-pub(crate) const SECTIONS: &[&str] =
-    &["server", "admin", "access_log", "limits", "hooks", "services", "routes", "consumers", "plugins", "event_hooks"];
+pub(crate) const SECTIONS: &[&str] = &[
+    "server",
+    "admin",
+    "access_log",
+    "limits",
+    "hooks",
+    "services",
+    "routes",
+    "consumers",
+    "consumer_groups",
+    "plugins",
+    "event_hooks",
+];
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
@@ -71,15 +82,19 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let access_log = reader.section::<AccessLogTable>(root, "access_log").unwrap_or_default().into_access_log();
     let services = reader.entities(root, "services", Reader::service);
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
-    let consumers = reader.entities(root, "consumers", Reader::consumer);
+    let consumers = reader.entities(root, "consumers", |reader, at| reader.consumer(at, root));
+    let consumer_groups = reader.entities(root, "consumer_groups", Reader::consumer_group);
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
     reader.unique_ids("services", services.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("routes", routes.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
+    reader.unique_ids("consumer_groups", consumer_groups.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_custom_ids(&consumers);
     reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
-    let config = Config { server, admin, access_log, limits, hooks, services, routes, consumers, plugins, event_hooks };
+    let config =
+        Config { server, admin, access_log, limits, hooks, services, routes, consumers, consumer_groups, plugins, event_hooks };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 

@@ -9,7 +9,7 @@ mod server;
 mod service;
 
 pub use access_log::{AccessLog, AccessLogFormat};
-pub use consumer::{Consumer, CredentialEntry};
+pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
@@ -35,6 +35,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Consumers, in the order of the file.
     pub consumers: Vec<Consumer>,
+    /// Groups of consumers, in the order of the file.
+    pub consumer_groups: Vec<ConsumerGroup>,
     /// Plugins of every scope.
     pub plugins: Vec<PluginEntry>,
     /// Event hooks, in the order of the file.

@@ -9,7 +9,7 @@ mod server;
 mod service;
 
 pub(crate) use access_log::AccessLogTable;
-pub(crate) use consumer::ConsumerTable;
+pub(crate) use consumer::{ConsumerGroupTable, ConsumerTable};
 pub(crate) use event_hook::EventHookTable;
 pub(crate) use plugin::PluginTable;
 pub(crate) use route::RouteTable;

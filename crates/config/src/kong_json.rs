@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 
-use crate::entities::{Consumer, Route, Service, Stamps};
+use crate::entities::{Consumer, ConsumerGroup, Route, Service, Stamps};
 
 impl Serialize for Service {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,6 +57,15 @@ impl Serialize for Consumer {
         map.serialize_entry("username", &self.username)?;
         map.serialize_entry("username_lower", &self.username.to_lowercase())?;
         map.serialize_entry("custom_id", &self.custom_id)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for ConsumerGroup {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
         tail(map, &self.tags, self.stamps)
     }
 }

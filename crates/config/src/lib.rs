@@ -33,7 +33,8 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    AccessLog, AccessLogFormat, Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Stamps,
+    AccessLog, AccessLogFormat, Admin, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format,
+    Hooks, Limits, PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Stamps,
 };
 pub use host::split_host;
 pub use ids::entity_id;

@@ -4,7 +4,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::file::{
-    AccessLogTable, AdminTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable,
+    AccessLogTable, AdminTable, ConsumerGroupTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable,
+    ServerTable, ServiceTable,
 };
 
 /// The schemas of what this crate does not read itself.
@@ -13,7 +14,7 @@ pub struct Extensions {
     pub plugins: Vec<(&'static str, Value)>,
     /// The options of each handler.
     pub handlers: Vec<(&'static str, Value)>,
-    /// What a credential of each plugin holds.
+    /// What a credential of each list holds.
     pub credentials: Vec<(&'static str, Value)>,
 }
 
@@ -30,8 +31,9 @@ pub fn json_schema(extensions: &Extensions) -> Value {
     let mut service = schema_of::<ServiceTable>(&mut generator);
     let mut route = schema_of::<RouteTable>(&mut generator);
     let mut consumer = schema_of::<ConsumerTable>(&mut generator);
+    let mut group = schema_of::<ConsumerGroupTable>(&mut generator);
     let mut hook = schema_of::<EventHookTable>(&mut generator);
-    for schema in [&mut service, &mut route, &mut consumer] {
+    for schema in [&mut service, &mut route, &mut consumer, &mut group] {
         add(schema, "plugins", json!({ "$ref": "#/$defs/plugins" }));
     }
     for (name, credential) in &extensions.credentials {
@@ -73,6 +75,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "services": { "type": "object", "additionalProperties": service },
             "routes": { "type": "object", "additionalProperties": route },
             "consumers": { "type": "object", "additionalProperties": consumer },
+            "consumer_groups": { "type": "object", "additionalProperties": group },
             "plugins": { "$ref": "#/$defs/plugins" },
             "event_hooks": { "type": "object", "additionalProperties": hook },
         },

@@ -13,9 +13,20 @@ const SECRET_KEYS: &[&str] =
 /// What the name of a secret holds, such as `X-Auth-Token`.
 const SECRET_PARTS: &[&str] = &["token", "secret", "passw", "auth", "apikey", "api-key", "api_key", "credential", "cookie"];
 /// Names that hold one of these and are no secrets.
-const HARMLESS: &[&str] = &["hide_credentials", "key_in_header", "key_in_query", "key_names"];
+const HARMLESS: &[&str] = &[
+    "always_use_authenticated_groups",
+    "cookie_names",
+    "hide_credentials",
+    "key_claim_name",
+    "key_in_body",
+    "key_in_header",
+    "key_in_query",
+    "key_names",
+    "rsa_public_key",
+    "secret_is_base64",
+];
 /// What of a consumer is his own; everything else is credentials.
-const OF_CONSUMERS: &[&str] = &["id", "custom_id", "tags", "plugins"];
+const OF_CONSUMERS: &[&str] = &["id", "custom_id", "groups", "tags", "plugins"];
 /// What is shorter says nothing, and would mask half of every message.
 const SHORTEST: usize = 3;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::block::Block;
-use crate::entities::{Config, Consumer, EventHook, PluginEntry, Route, Service, Stamps};
+use crate::entities::{Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Stamps};
 
 impl Config {
     /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
@@ -27,6 +27,9 @@ impl Config {
         for consumer in &mut self.consumers {
             consumer.stamps = stamps(consumer.id, &consumer.fingerprint());
         }
+        for group in &mut self.consumer_groups {
+            group.stamps = stamps(group.id, &group.fingerprint());
+        }
         for plugin in &mut self.plugins {
             plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
         }
@@ -39,9 +42,10 @@ impl Config {
         let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        services.chain(routes).chain(consumers).chain(plugins).chain(hooks).collect()
+        services.chain(routes).chain(consumers).chain(groups).chain(plugins).chain(hooks).collect()
     }
 }
 
@@ -59,6 +63,12 @@ impl Route {
 }
 
 impl Consumer {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl ConsumerGroup {
     fn fingerprint(&self) -> Value {
         untimed(self)
     }

@@ -16,13 +16,13 @@ pub use bus::{Bus, Emitter, Occurrence};
 pub use entity::Entity;
 pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
+pub use sources::auth::Unauthorized;
 pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
 pub use sources::crud::{Change, Operation};
 pub use sources::event_hooks::{
     DeliveryFailed as HookDeliveryFailed, Disabled as HookDisabled, Dropped as HookEventsDropped, OutboxDegraded,
 };
-pub use sources::key_auth::Unauthorized as KeyAuthUnauthorized;
 pub use sources::limits::TableFull as LimitTableFull;
 pub use sources::proxy::UpstreamError;
 pub use sources::rate_limit::{RateLimitExceeded, RateLimitRecovered, RateLimitWarning};

@@ -2,7 +2,8 @@
 
 use crate::event::EventKind;
 use crate::sources::{
-    concurrency_limiting, config, crud, dao_crud, event_hooks, key_auth, limits, proxy, rate_limiting, rate_limiting_advanced,
+    basic_auth, concurrency_limiting, config, crud, dao_crud, event_hooks, jwt, key_auth, limits, proxy, rate_limiting,
+    rate_limiting_advanced,
 };
 
 /// Somebody who raises events: a plugin, the configuration, …
@@ -20,6 +21,8 @@ pub static SOURCES: &[Source] = &[
     concurrency_limiting::SOURCE,
     limits::SOURCE,
     key_auth::SOURCE,
+    basic_auth::SOURCE,
+    jwt::SOURCE,
     proxy::SOURCE,
     crud::SOURCE,
     dao_crud::SOURCE,

@@ -51,7 +51,8 @@ pub(crate) fn plugin() -> Arc<Entity> {
         json!({
             "id": "00000000-0000-5000-8000-000000000005", "name": "rate-limiting-advanced",
             "service": { "id": "00000000-0000-5000-8000-000000000002" }, "route": { "id": "00000000-0000-5000-8000-000000000003" },
-            "consumer": { "id": "00000000-0000-5000-8000-000000000001" }, "enabled": true,
+            "consumer": { "id": "00000000-0000-5000-8000-000000000001" },
+            "consumer_group": { "id": "00000000-0000-5000-8000-000000000007" }, "enabled": true,
             "config": { "limit": [3], "window_size": [60], "identifier": "consumer" }, "protocols": ["http", "https"],
             "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
@@ -85,15 +86,48 @@ pub(crate) fn named_hook() -> Arc<Entity> {
     entity(4, json)
 }
 
-/// A consumer's key.
-pub(crate) fn keyauth_credential() -> Arc<Entity> {
+/// Several who call.
+pub(crate) fn consumer_group() -> Arc<Entity> {
     entity(
-        6,
+        7,
         json!({
-            "id": "00000000-0000-5000-8000-000000000006", "key": "***",
-            "consumer": { "id": "00000000-0000-5000-8000-000000000001" }
+            "id": "00000000-0000-5000-8000-000000000007", "name": "gold", "tags": ["sample"],
+            "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
+}
+
+/// A consumer's key.
+pub(crate) fn keyauth_credential() -> Arc<Entity> {
+    credential(6, json!({ "key": "***" }))
+}
+
+/// A consumer's name and password.
+pub(crate) fn basicauth_credential() -> Arc<Entity> {
+    credential(8, json!({ "username": "joe", "password": "***" }))
+}
+
+/// By what a consumer's tokens are checked.
+pub(crate) fn jwt_secret() -> Arc<Entity> {
+    let key = "-----BEGIN PUBLIC KEY-----";
+    credential(9, json!({ "key": "***", "secret": "***", "algorithm": "HS256", "rsa_public_key": key }))
+}
+
+/// A consumer's place in a group of `acl`.
+pub(crate) fn acl() -> Arc<Entity> {
+    credential(10, json!({ "group": "admins" }))
+}
+
+/// A credential of the consumer above.
+fn credential(id: u128, own: Value) -> Arc<Entity> {
+    let mut json = json!({
+        "id": format!("00000000-0000-5000-8000-{id:012}"), "tags": ["sample"],
+        "consumer": { "id": "00000000-0000-5000-8000-000000000001" }
+    });
+    if let (Some(json), Value::Object(own)) = (json.as_object_mut(), own) {
+        json.extend(own);
+    }
+    entity(id, json)
 }
 
 fn entity(id: u128, json: Value) -> Arc<Entity> {

@@ -1,10 +1,13 @@
 //! One file a source.
 
+pub mod auth;
+pub mod basic_auth;
 pub mod concurrency_limiting;
 pub mod config;
 pub mod crud;
 pub mod dao_crud;
 pub mod event_hooks;
+pub mod jwt;
 pub mod key_auth;
 pub mod limits;
 pub mod proxy;

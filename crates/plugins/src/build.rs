@@ -51,8 +51,8 @@ fn build_one(
         let problem = Problem::at_key(entry.block.path().clone(), format!("there is no plugin \"{}\"", entry.name));
         return Err(vec![problem.help(one_of(&entry.name, PLUGINS.iter().map(|kind| kind.name)))]);
     };
-    if matches!(entry.scope, Scope::Consumer(_)) && !kind.consumer_scope {
-        let message = format!("`{}` cannot stand under a consumer: it finds out who the consumer is", kind.name);
+    if matches!(entry.scope, Scope::Consumer(_) | Scope::ConsumerGroup(_)) && !kind.consumer_scope {
+        let message = format!("`{}` cannot stand under a consumer: it is asked before it is known who calls", kind.name);
         return Err(vec![Problem::at_key(entry.block.path().clone(), message).help("write it under a service or a route")]);
     }
     let plugin = (kind.build)(&BuildCx { block: &entry.block, consumers, bus, limiters })?;

@@ -16,6 +16,8 @@ pub struct Consumer {
     pub username: String,
     /// The id that the user's own systems know.
     pub custom_id: Option<String>,
+    /// The names of its groups.
+    pub groups: Vec<String>,
     /// The entity that events show.
     pub entity: Arc<Entity>,
     /// The id, the name and the custom id as upstreams see them; a name that no header can hold is left out.
@@ -36,7 +38,7 @@ pub struct ConsumerHeaders {
 #[derive(Default)]
 pub struct Consumers {
     by_id: HashMap<Uuid, Arc<Consumer>>,
-    /// Credentials by plugin, unread.
+    /// Credentials by the list that they stand in, unread.
     credentials: Vec<(String, Block, Arc<Consumer>)>,
 }
 
@@ -51,6 +53,7 @@ impl Consumers {
                 id: entry.id,
                 username: entry.username.clone(),
                 custom_id: entry.custom_id.clone(),
+                groups: entry.groups.clone(),
                 entity: Arc::new(Entity::new(entry.id.as_u128(), json)),
                 headers: ConsumerHeaders {
                     id: header(&entry.id.to_string()),
@@ -58,7 +61,7 @@ impl Consumers {
                     custom_id: entry.custom_id.as_deref().and_then(header),
                 },
             });
-            let credentials = entry.credentials.iter().map(|c| (c.plugin.clone(), c.block.clone(), consumer.clone()));
+            let credentials = entry.credentials.iter().map(|c| (c.list.clone(), c.block.clone(), consumer.clone()));
             all.credentials.extend(credentials);
             all.by_id.insert(entry.id, consumer);
         }
@@ -75,8 +78,8 @@ impl Consumers {
         self.by_id.values()
     }
 
-    /// The credentials for this plugin.
-    pub fn credentials(&self, plugin: &str) -> impl Iterator<Item = (&Block, &Arc<Consumer>)> {
-        self.credentials.iter().filter(move |(name, ..)| name == plugin).map(|(_, block, consumer)| (block, consumer))
+    /// The credentials in the lists of this name.
+    pub fn credentials(&self, list: &str) -> impl Iterator<Item = (&Block, &Arc<Consumer>)> {
+        self.credentials.iter().filter(move |(name, ..)| name == list).map(|(_, block, consumer)| (block, consumer))
     }
 }

@@ -72,8 +72,8 @@ impl Configured for ConcurrencyLimiting {
     const NAME: &'static str = "concurrency-limiting";
     const SUMMARY: &'static str = "Limits how many requests of a client may be in flight at the same time";
     /// After the limits on rates: a request that is held there is not in flight yet.
-    const PRIORITY: u16 = 905;
-    const PHASES: Phases = Phases { request: true, upstream_request: false };
+    const PRIORITY: u32 = 905;
+    const PHASES: Phases = Phases { request: true, ..Phases::NONE };
     type Options = Options;
 
     fn build(options: Options, cx: &BuildCx<'_>) -> Result<Self, Vec<Problem>> {

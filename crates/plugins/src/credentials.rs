@@ -5,22 +5,27 @@ use std::collections::HashMap;
 use sluice_config::{Block, Config, Consumer, KeyPath, Problem, entity_id, one_of};
 use uuid::Uuid;
 
+use crate::plugin::CredentialKind;
 use crate::registry::PLUGINS;
 
 /// The credentials of one of Kong's tables: each with its id and its consumer.
 pub fn credentials<'a>(config: &'a Config, table: &'static str) -> impl Iterator<Item = (Uuid, &'a Consumer, &'a Block)> {
-    let of_table = move |plugin: &str| {
-        PLUGINS.iter().any(|kind| kind.name == plugin && kind.credential.is_some_and(|kind| kind.table == table))
-    };
+    let of_table = move |list: &str| kind_of(list).is_some_and(|kind| kind.table == table);
     config.consumers.iter().flat_map(move |consumer| {
-        let own = consumer.credentials.iter().filter(move |entry| of_table(&entry.plugin));
+        let own = consumer.credentials.iter().filter(move |entry| of_table(&entry.list));
         own.map(move |entry| (credential_id(table, &entry.block), consumer, &entry.block))
     })
 }
 
-/// The id of a credential: it follows from where it stands.
+/// What stands in the lists of this name.
+fn kind_of(list: &str) -> Option<&'static CredentialKind> {
+    PLUGINS.iter().filter_map(|kind| kind.credential).find(|kind| kind.list == list)
+}
+
+/// The id of a credential: it is written, or follows from where the credential stands.
 pub(crate) fn credential_id(table: &str, block: &Block) -> Uuid {
-    entity_id(table, &block.path().to_string())
+    let written = block.to_json()["id"].as_str().and_then(|id| id.parse().ok());
+    written.unwrap_or_else(|| entity_id(table, &block.path().to_string()))
 }
 
 /// Everything that is wrong with the credentials of all consumers.
@@ -29,14 +34,13 @@ pub fn check_credentials(config: &Config) -> Vec<Problem> {
     let mut taken: HashMap<(&str, String), &KeyPath> = HashMap::new();
     let entries = config.consumers.iter().flat_map(|consumer| &consumer.credentials);
     for entry in entries {
-        let kind = PLUGINS.iter().find(|kind| kind.name == entry.plugin).and_then(|kind| kind.credential);
-        let Some(kind) = kind else {
-            problems.push(unknown(entry.block.path(), &entry.plugin));
+        let Some(kind) = kind_of(&entry.list) else {
+            problems.push(unknown(entry.block.path(), &entry.list));
             continue;
         };
         match (kind.check)(&entry.block) {
             Ok(unique) => {
-                if let Some(first) = taken.insert((&entry.plugin, unique), entry.block.path()) {
+                if let Some(first) = taken.insert((&entry.list, unique), entry.block.path()) {
                     problems.push(
                         entry.block.problem(format!("this credential is that of {first} already")).help("credentials are unique"),
                     );
@@ -49,12 +53,12 @@ pub fn check_credentials(config: &Config) -> Vec<Problem> {
     problems
 }
 
-fn unknown(path: &KeyPath, plugin: &str) -> Problem {
+fn unknown(path: &KeyPath, list: &str) -> Problem {
     let mut key = path.clone();
     key.0.pop();
-    let known = ["id", "custom_id", "tags", "plugins"]
+    let known = ["id", "custom_id", "groups", "tags", "plugins"]
         .into_iter()
-        .chain(PLUGINS.iter().filter(|kind| kind.credential.is_some()).map(|kind| kind.name));
-    Problem::at_key(key, format!("unknown key \"{plugin}\": neither a consumer's own nor a plugin with credentials"))
-        .help(one_of(plugin, known))
+        .chain(PLUGINS.iter().filter_map(|kind| Some(kind.credential?.list)));
+    Problem::at_key(key, format!("unknown key \"{list}\": neither a consumer's own nor a plugin with credentials"))
+        .help(one_of(list, known))
 }

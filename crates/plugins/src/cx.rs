@@ -8,6 +8,7 @@ use http::request::Parts;
 use sluice_events::Entity;
 use sluice_limits::Permit;
 
+use crate::body_change::BodyChange;
 use crate::client::Consumer;
 use crate::limiting::Held;
 use crate::response_headers::ResponseHeaders;
@@ -33,8 +34,20 @@ pub struct Cx<'a> {
 pub struct Memory {
     /// Who calls.
     pub consumer: Option<Arc<Consumer>>,
-    /// The id of the credential by which that is known.
+    /// The id of the credential by which that is known; none of somebody who has no name but that of the anonymous.
     pub credential: Option<Arc<str>>,
+    /// What upstreams are told of that credential.
+    pub identifier: Option<HeaderValue>,
+    /// The groups by which `acl` let the request pass, as upstreams are told.
+    pub(crate) groups: Option<HeaderValue>,
+    /// The id that `correlation-id` gave the request.
+    pub(crate) correlation: Option<HeaderValue>,
+    /// What the path of the route captured of the request's, by name and by number.
+    pub captures: Vec<(Box<str>, Box<str>)>,
+    /// How long the body of the request may be.
+    pub body_limit: Option<u64>,
+    /// What is to be done with the body of the request before the upstream gets it.
+    pub body_change: Option<Arc<dyn BodyChange>>,
     /// What the answer gets, whoever makes it.
     pub response_headers: ResponseHeaders,
     /// That the request is held open for now. Its place in the queue comes back when this is dropped, however that comes.
@@ -51,4 +64,6 @@ pub trait UpstreamRequest {
     fn remove_header(&mut self, name: &HeaderName);
     /// Takes an argument out of the query.
     fn remove_query(&mut self, name: &str);
+    /// All of it, on Pingora's way; on the short way it is not in one place.
+    fn whole(&mut self) -> Option<&mut Parts>;
 }

@@ -1,38 +1,28 @@
 //! Plugin `key-auth`: a key in a header or in the query tells who calls.
-//!
-//! Kong's `anonymous` and `key_in_body` are refused by name until they exist.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sluice_config::{Block, Problem, options_schema};
-use sluice_events::{Emitter, KeyAuthUnauthorized};
+use uuid::Uuid;
 
-use crate::client::Consumer;
-use crate::credentials::credential_id;
+use crate::auth::{Door, Known, Refusal, challenge, credentials, tell};
 use crate::cx::{Cx, Memory, UpstreamRequest};
+use crate::later::explain;
 use crate::plugin::{BuildCx, Configured, CredentialKind, Flow, Phases, Plugin};
-use crate::reply::Reply;
-
-/// Kong's name of the table of keys.
-pub const KEYAUTH_CREDENTIALS: &str = "keyauth_credentials";
+use crate::secret::Secrets;
 
 /// The plugin.
 pub struct KeyAuth {
+    door: Door,
     names: Vec<KeyName>,
     in_header: bool,
     in_query: bool,
     hide: bool,
-    run_on_preflight: bool,
     challenge: HeaderValue,
-    keys: HashMap<String, (Arc<Consumer>, Arc<str>)>,
-    unauthorized: Emitter<KeyAuthUnauthorized>,
+    keys: Secrets<Known>,
 }
 
 struct KeyName {
@@ -52,6 +42,8 @@ pub struct Options {
     key_in_query: bool,
     /// Whether the key is taken out before the request goes to the upstream.
     hide_credentials: bool,
+    /// The consumer, by name or id, that who has no key is taken for; whoever another plugin knows needs no key.
+    anonymous: Option<String>,
     /// Whether OPTIONS requests need a key as well.
     run_on_preflight: bool,
     /// The realm of the challenge.
@@ -65,6 +57,7 @@ impl Default for Options {
             key_in_header: true,
             key_in_query: true,
             hide_credentials: false,
+            anonymous: None,
             run_on_preflight: true,
             realm: None,
         }
@@ -77,17 +70,32 @@ impl Default for Options {
 struct Credential {
     /// The key.
     key: String,
+    /// Its id, if it is not to follow from its place.
+    #[serde(rename = "id")]
+    _id: Option<Uuid>,
+    /// Its tags.
+    #[serde(rename = "tags", default)]
+    _tags: Vec<String>,
 }
+
+static KEYS: CredentialKind = CredentialKind {
+    list: KeyAuth::NAME,
+    table: "keyauth_credentials",
+    schema: options_schema::<Credential>,
+    check: check_credential,
+};
 
 impl Configured for KeyAuth {
     const NAME: &'static str = "key-auth";
     const SUMMARY: &'static str = "Tells who calls by a key in a header or in the query, and refuses who has none";
-    const PRIORITY: u16 = 1250;
-    const PHASES: Phases = Phases { request: true, upstream_request: true };
+    const PRIORITY: u32 = 1250;
+    const PHASES: Phases = Phases { request: true, upstream_request: true, ..Phases::NONE };
     const CONSUMER_SCOPE: bool = false;
-    const CREDENTIAL: Option<CredentialKind> =
-        Some(CredentialKind { table: KEYAUTH_CREDENTIALS, schema: options_schema::<Credential>, check: check_credential });
-    const LATER: &'static [&'static str] = &["anonymous", "key_in_body", "identity_realms"];
+    const CREDENTIAL: Option<&'static CredentialKind> = Some(&KEYS);
+    const NEVER: &'static [(&'static str, &'static str)] = &[
+        ("key_in_body", "who calls is known before the body is read, so that a stranger's is not read at all"),
+        ("identity_realms", "consumers are those of this file"),
+    ];
     type Options = Options;
 
     fn build(options: Options, cx: &BuildCx<'_>) -> Result<Self, Vec<Problem>> {
@@ -105,39 +113,22 @@ impl Configured for KeyAuth {
                 Err(_) => problems.push(cx.block.problem_at("key_names", format!("`{name}` is no header name"))),
             }
         }
-        let challenge = options.realm.map_or_else(|| "Key".to_owned(), |realm| format!("Key realm=\"{realm}\""));
-        let challenge = HeaderValue::try_from(challenge).map_err(|_| vec![cx.block.problem_at("realm", "no header can hold it")]);
-        match challenge {
-            Ok(challenge) if problems.is_empty() => Ok(Self {
-                names,
-                in_header: options.key_in_header,
-                in_query: options.key_in_query,
-                hide: options.hide_credentials,
-                run_on_preflight: options.run_on_preflight,
-                challenge,
-                keys: keys(cx),
-                unauthorized: cx.bus.emitter(),
-            }),
-            Ok(_) => Err(problems),
-            Err(more) => Err(problems.into_iter().chain(more).collect()),
-        }
+        let plugin = Self {
+            door: Door::new(Self::NAME, options.anonymous.as_deref(), cx, &mut problems).with_preflight(options.run_on_preflight),
+            names,
+            in_header: options.key_in_header,
+            in_query: options.key_in_query,
+            hide: options.hide_credentials,
+            challenge: challenge("Key", options.realm.as_deref(), cx, &mut problems),
+            keys: credentials::<Credential>(&KEYS, cx).map(|(credential, _, known)| (credential.key, known)).collect(),
+        };
+        if problems.is_empty() { Ok(plugin) } else { Err(problems) }
     }
 }
 
-/// The keys of all consumers. Broken ones are told of elsewhere.
-fn keys(cx: &BuildCx<'_>) -> HashMap<String, (Arc<Consumer>, Arc<str>)> {
-    let credentials = cx.consumers.credentials(KeyAuth::NAME);
-    credentials
-        .filter_map(|(block, consumer)| {
-            let credential = block.read::<Credential>().ok()?;
-            let id = credential_id(KEYAUTH_CREDENTIALS, block).to_string();
-            Some((credential.key, (consumer.clone(), id.into())))
-        })
-        .collect()
-}
-
 fn check_credential(block: &Block) -> Result<String, Vec<Problem>> {
-    let credential = block.read::<Credential>()?;
+    let never = &[("ttl", "what stands in a file has no time at which it came; take it out when it is over")];
+    let credential = block.read::<Credential>().map_err(|problems| explain(problems, block, &[], never))?;
     if credential.key.is_empty() { Err(vec![block.problem_at("key", "must not be empty")]) } else { Ok(credential.key) }
 }
 
@@ -147,44 +138,20 @@ impl Plugin for KeyAuth {
     }
 
     fn on_request(&self, cx: &mut Cx<'_>) -> Flow {
-        if !self.run_on_preflight && cx.request.method == Method::OPTIONS {
+        if self.door.stands_open(cx) {
             return Flow::Continue;
         }
+        let refuse = |reason: &'static str| Refusal::new(reason, &self.challenge);
         let known = match self.find(cx) {
-            Found::One(key) => self.keys.get(key.as_ref()).ok_or("Unauthorized"),
-            Found::None => Err("No API key found in request"),
-            Found::Several => Err("Duplicate API key found"),
+            Found::One(key) => self.keys.get(key.as_bytes()).ok_or_else(|| refuse("Unauthorized")),
+            Found::None => Err(refuse("No API key found in request")),
+            Found::Several => Err(refuse("Duplicate API key found")),
         };
-        match known {
-            Ok((consumer, credential)) => {
-                cx.memory.consumer = Some(consumer.clone());
-                cx.memory.credential = Some(credential.clone());
-                Flow::Continue
-            }
-            Err(message) => {
-                self.unauthorized.emit(|| unauthorized(cx, message));
-                let mut reply = Reply::error(StatusCode::UNAUTHORIZED, message);
-                reply.headers.push((Bytes::from_static(b"WWW-Authenticate"), self.challenge.clone()));
-                Flow::Respond(reply)
-            }
-        }
+        self.door.decide(known, cx)
     }
 
     fn on_upstream_request(&self, memory: &Memory, request: &mut dyn UpstreamRequest) {
-        let told = memory.consumer.as_ref().map(|consumer| &consumer.headers);
-        let values = [
-            (&X_CONSUMER_ID, told.and_then(|told| told.id.clone())),
-            (&X_CONSUMER_USERNAME, told.and_then(|told| told.username.clone())),
-            (&X_CONSUMER_CUSTOM_ID, told.and_then(|told| told.custom_id.clone())),
-            (&X_CREDENTIAL_IDENTIFIER, memory.credential.as_deref().and_then(|id| HeaderValue::from_str(id).ok())),
-        ];
-        for (name, value) in values {
-            // What the client sent under these names is never believed.
-            match value {
-                Some(value) => request.set_header(name, value),
-                None => request.remove_header(name),
-            }
-        }
+        tell(memory, request);
         if self.hide {
             for name in &self.names {
                 request.remove_header(&name.header);
@@ -193,22 +160,6 @@ impl Plugin for KeyAuth {
         }
     }
 }
-
-/// What is told of a refusal; not the key, which may be somebody's with a slip in it.
-fn unauthorized(cx: &Cx<'_>, reason: &'static str) -> KeyAuthUnauthorized {
-    KeyAuthUnauthorized {
-        consumer: cx.memory.consumer.as_ref().map(|consumer| consumer.entity.clone()),
-        ip: cx.client_ip,
-        service: cx.service.cloned(),
-        route: Some(cx.route.clone()),
-        reason,
-    }
-}
-
-static X_CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
-static X_CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
-static X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
-static X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 
 enum Found<'a> {
     None,
@@ -259,7 +210,7 @@ mod tests {
             None => Ok(bench.memory.consumer.as_ref().map_or("", |consumer| consumer.username.as_str())),
             Some(reply) => match &reply.body {
                 crate::Body::Message(message) => Err(message.as_ref()),
-                crate::Body::Json(_) | crate::Body::Typed { .. } => Err("no message"),
+                crate::Body::Json(_) | crate::Body::Typed { .. } | crate::Body::Nothing => Err("no message"),
             },
         };
         assert_eq!(found, expected, "{options} {target} {headers:?}");
@@ -307,7 +258,10 @@ mod tests {
         check("[plugins.key-auth]\nkey_names = []", "key_names");
         check("[plugins.key-auth]\nkey_names = [\"a b\"]", "`a b` is no header name");
         check("[plugins.key-auth]\nkey_in_header = false\nkey_in_query = false", "no key can be found");
-        check("[plugins.key-auth]\nanonymous = \"Joe\"", "not available yet");
+        check("[plugins.key-auth]\nanonymous = \"Joe\"", "there is no consumer \"Joe\"");
+        check("[plugins.key-auth]\nkey_in_body = true", "without a meaning here: who calls is known before the body is read");
+        check("[plugins.key-auth]\nrealm = \"a\\\"b\"", "between quotes");
+        check("[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"x\", ttl = 60 }]", "no time at which it came");
         check(
             "[plugins.key-auth]\n[consumers.A]\nkey-auth = [{ key = \"x\" }]\n[consumers.B]\nkey-auth = [{ key = \"x\" }]",
             "already",

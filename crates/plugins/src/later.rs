@@ -5,7 +5,7 @@ use sluice_config::{Block, KeyPath, Problem};
 /// Rewrites what is said of keys that are known to be missing here: not available yet, or never, and why.
 pub(crate) fn explain(problems: Vec<Problem>, block: &Block, later: &[&str], never: &[(&str, &str)]) -> Vec<Problem> {
     let rewrite = |problem: Problem| {
-        let is = |key: &str| problem.path.below(block.path()) == Some(KeyPath::of([key]));
+        let is = |key: &str| problem.path.below(block.path()) == Some(KeyPath::of(key.split('.')));
         let message = if let Some(key) = later.iter().find(|key| is(key)) {
             format!("`{key}` is an option of Kong that is not available yet")
         } else if let Some((key, why)) = never.iter().find(|(key, _)| is(key)) {

@@ -75,6 +75,11 @@ impl Limiters {
         }
     }
 
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// What makes keys: the same for all limiters, and over reloads.
     pub fn keys(&self) -> &Keys {
         &self.keys

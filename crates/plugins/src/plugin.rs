@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use sluice_events::Bus;
 
 use crate::client::Consumers;
 use crate::cx::{Cx, Memory, UpstreamRequest};
+use crate::head::Head;
 use crate::later::explain;
 use crate::limiters::Limiters;
 use crate::reply::Reply;
@@ -28,6 +30,11 @@ pub enum Flow {
 
 /// A plugin with its options, ready for requests. Every phase is optional.
 pub trait Plugin: Send + Sync {
+    /// The phases of its kind in which it has something to do with these options.
+    fn narrowed(&self, phases: Phases) -> Phases {
+        phases
+    }
+
     /// Decides about a request, before anything goes to the upstream.
     fn on_request(&self, _cx: &mut Cx<'_>) -> Flow {
         Flow::Continue
@@ -40,15 +47,27 @@ pub trait Plugin: Send + Sync {
 
     /// Changes the request that goes to the upstream.
     fn on_upstream_request(&self, _memory: &Memory, _request: &mut dyn UpstreamRequest) {}
+
+    /// Changes the head of the answer to `_request`, whoever makes it.
+    fn on_response(&self, _request: &Parts, _memory: &Memory, _head: &mut Head) {}
 }
 
 /// In which phases a plugin has something to do; the others cost nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// [`Plugin::on_request`].
     pub request: bool,
     /// [`Plugin::on_upstream_request`].
     pub upstream_request: bool,
+    /// [`Plugin::on_response`].
+    pub response: bool,
+    /// It works on requests as a whole, or on bodies: its requests go Pingora's way.
+    pub whole: bool,
+}
+
+impl Phases {
+    /// None of them.
+    pub const NONE: Self = Self { request: false, upstream_request: false, response: false, whole: false };
 }
 
 /// A plugin's type: its name, its options, how it is built.
@@ -58,13 +77,13 @@ pub trait Configured: Plugin + Sized + 'static {
     /// One sentence for lists.
     const SUMMARY: &'static str;
     /// Kong's priority: the highest is asked first.
-    const PRIORITY: u16;
+    const PRIORITY: u32;
     /// Where it has something to do.
     const PHASES: Phases;
-    /// Whether it may stand under a consumer: what finds out who the consumer is may not.
+    /// Whether it may stand under a consumer or a group of them: what comes before it is known who calls may not.
     const CONSUMER_SCOPE: bool = true;
     /// What a consumer's credential for it holds.
-    const CREDENTIAL: Option<CredentialKind> = None;
+    const CREDENTIAL: Option<&'static CredentialKind> = None;
     /// Kong's options that are not available yet: refused by name.
     const LATER: &'static [&'static str] = &[];
     /// Kong's options that can mean nothing here, and why: refused by name.
@@ -79,6 +98,8 @@ pub trait Configured: Plugin + Sized + 'static {
 /// A credential's type.
 #[derive(Clone, Copy)]
 pub struct CredentialKind {
+    /// The key of a consumer that lists them.
+    pub list: &'static str,
     /// Kong's name of the table that holds them.
     pub table: &'static str,
     /// The JSON Schema of one.
@@ -109,13 +130,13 @@ pub struct Kind {
     /// One sentence.
     pub summary: &'static str,
     /// The highest is asked first.
-    pub priority: u16,
+    pub priority: u32,
     /// Where it has something to do.
     pub phases: Phases,
-    /// Whether it may stand under a consumer.
+    /// Whether it may stand under a consumer or a group of them.
     pub consumer_scope: bool,
     /// What a consumer's credential for it holds.
-    pub credential: Option<CredentialKind>,
+    pub credential: Option<&'static CredentialKind>,
     /// The JSON Schema of its options.
     pub schema: fn() -> Value,
     pub(crate) build: Build,

@@ -21,8 +21,8 @@ pub struct RateLimiting(RateLimit);
 impl Configured for RateLimiting {
     const NAME: &'static str = "rate-limiting";
     const SUMMARY: &'static str = "Limits how many requests a client may make a second, minute, hour, day, month or year";
-    const PRIORITY: u16 = 910;
-    const PHASES: Phases = Phases { request: true, upstream_request: false };
+    const PRIORITY: u32 = 910;
+    const PHASES: Phases = Phases { request: true, ..Phases::NONE };
     const LATER: &'static [&'static str] = &[
         "redis",
         "redis_database",

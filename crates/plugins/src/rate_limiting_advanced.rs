@@ -22,8 +22,8 @@ pub struct RateLimitingAdvanced(RateLimit);
 impl Configured for RateLimitingAdvanced {
     const NAME: &'static str = "rate-limiting-advanced";
     const SUMMARY: &'static str = "Limits how many requests a client may make in one window or several";
-    const PRIORITY: u16 = 910;
-    const PHASES: Phases = Phases { request: true, upstream_request: false };
+    const PRIORITY: u32 = 910;
+    const PHASES: Phases = Phases { request: true, ..Phases::NONE };
     const LATER: &'static [&'static str] = &["consumer_groups", "enforce_consumer_groups", "redis"];
     const NEVER: &'static [(&'static str, &'static str)] = &[
         ("dictionary_name", "counts are kept in memory of their own, not in a named zone"),

@@ -30,6 +30,8 @@ pub enum Body {
         /// The bytes.
         bytes: Bytes,
     },
+    /// Nothing.
+    Nothing,
 }
 
 impl Reply {

@@ -57,6 +57,14 @@ impl ResponseHeaders {
         });
     }
 
+    /// Adds one line.
+    pub fn line(&mut self, name: &str, value: &[u8]) {
+        self.lengths |= bit(name);
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
     /// The lines as they stand in a head.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -102,9 +110,11 @@ mod tests {
         assert!(headers.is_empty() && !headers.has("X-A"));
         headers.put(&prepared(&["X-A: {}", "X-Empty: ", "x-b: a: b"]), &[7]);
         headers.put(&prepared(&["X-C: r={};t={}, r={}"]), &[8, u64::MAX, 0]);
-        assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\nX-C: r=8;t=18446744073709551615, r=0\r\n");
-        let expected = [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"r=8;t=18446744073709551615, r=0")];
+        headers.line("X-D1", b"9");
+        assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\nX-C: r=8;t=18446744073709551615, r=0\r\nX-D1: 9\r\n");
+        let expected =
+            [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"r=8;t=18446744073709551615, r=0"), ("X-D1", b"9")];
         assert_eq!(headers.iter().collect::<Vec<_>>(), expected);
-        assert!(headers.has("X-B") && headers.has("x-a") && headers.has("x-c") && !headers.has("x-d"));
+        assert!(headers.has("X-B") && headers.has("x-a") && headers.has("x-c") && headers.has("x-d1") && !headers.has("x-d"));
     }
 }

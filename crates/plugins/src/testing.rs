@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use serde_json::{Value, json};
 use sluice_config::{Environment, Source, read};
 use sluice_events::{Bus, Entity, Occurrence};
 use sluice_limits::{ManualClock, SharedClock};
 
-use crate::{Consumers, Cx, Flow, Limiters, Memory, Plugin, Reply, ResponseHeaders, build};
+use crate::{Consumers, Cx, Flow, Head, Limiters, Memory, Plugin, Reply, ResponseHeaders, UpstreamRequest, build};
 
 /// A plugin with the world around it.
 pub(crate) struct Bench {
@@ -122,6 +123,21 @@ impl Bench {
         self.put(memory, &request("/", &[]), "192.0.2.1")
     }
 
+    /// Lets the plugin change the head of the answer to such a request.
+    pub fn answer(&self, method: &str, headers: &[(&str, &str)], head: &mut Head) {
+        let mut request = request("/", headers);
+        request.method = method.parse().expect("a method");
+        self.plugin.on_response(&request, &self.memory, head);
+    }
+
+    /// The request as the upstream gets it, if the plugin lets it pass.
+    pub fn forward(&mut self, target: &str, headers: &[(&str, &str)]) -> Parts {
+        assert!(self.ask(target, headers, "192.0.2.1").is_none());
+        let mut whole = Whole(request(target, headers));
+        self.plugin.on_upstream_request(&self.memory, &mut whole);
+        whole.0
+    }
+
     fn put(&self, memory: &mut Memory, request: &Parts, ip: &str) -> Flow {
         let client_ip: IpAddr = ip.parse().expect("an address");
         let (route, service) = (&self.route, Some(&self.service));
@@ -139,6 +155,22 @@ impl Bench {
     /// A header that the plugin left for the answer.
     pub fn left(&self, name: &str) -> Option<&str> {
         self.memory.response_headers.iter().find(|(key, _)| *key == name).and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+}
+
+/// A request on Pingora's way.
+struct Whole(Parts);
+
+impl UpstreamRequest for Whole {
+    fn set_header(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.0.headers.insert(name, value);
+    }
+    fn remove_header(&mut self, name: &HeaderName) {
+        self.0.headers.remove(name);
+    }
+    fn remove_query(&mut self, _: &str) {}
+    fn whole(&mut self) -> Option<&mut Parts> {
+        Some(&mut self.0)
     }
 }
 

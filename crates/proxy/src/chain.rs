@@ -1,22 +1,28 @@
 //! Runs the plugins of a phase: those of the route, and in their places those of the consumer, once he is known.
+//!
+//! A plugin that panics ends the request: nothing passes that a plugin has not let pass.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use http::StatusCode;
+use http::request::Parts;
 use sluice_config::Scope;
-use sluice_plugins::{Built, Cx, Flow, Kind, Memory, Phases, Plugin, UpstreamRequest};
+use sluice_plugins::{Built, Cx, Flow, Head, Kind, Memory, Phases, Plugin, Reply, UpstreamRequest};
 use uuid::Uuid;
 
 /// A plugin in its place.
 #[derive(Clone)]
 pub(crate) struct Step {
     kind: &'static Kind,
+    phases: Phases,
     plugin: Arc<dyn Plugin>,
 }
 
 impl Step {
     /// Where it stands: the highest priority first, and of one priority by name.
-    fn place(&self) -> (std::cmp::Reverse<u16>, &'static str) {
+    fn place(&self) -> (std::cmp::Reverse<u32>, &'static str) {
         (std::cmp::Reverse(self.kind.priority), self.kind.name)
     }
 }
@@ -25,12 +31,34 @@ impl Step {
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
     steps: Vec<Step>,
-    /// Whether any of them changes requests for the upstream.
-    changes: bool,
+    /// Whether any of them has something to do in these phases.
+    phases: Phases,
 }
 
-/// What consumers have of their own.
-pub(crate) type OfConsumers = HashMap<Uuid, Chain>;
+/// What consumers have of their own, and by their groups.
+#[derive(Default)]
+pub(crate) struct OfConsumers {
+    chains: HashMap<Uuid, Chain>,
+    /// Whether any of any consumer has something to do in these phases.
+    phases: Phases,
+}
+
+/// A plugin has failed; the log says how.
+#[derive(Debug)]
+pub(crate) struct Fault(pub &'static str);
+
+impl FromIterator<(Uuid, Chain)> for OfConsumers {
+    fn from_iter<I: IntoIterator<Item = (Uuid, Chain)>>(all: I) -> Self {
+        let chains: HashMap<Uuid, Chain> = all.into_iter().filter(|(_, chain)| !chain.is_empty()).collect();
+        Self { phases: together(chains.values().map(|chain| chain.phases)), chains }
+    }
+}
+
+impl OfConsumers {
+    pub fn is_empty(&self) -> bool {
+        self.chains.is_empty()
+    }
+}
 
 impl Chain {
     /// The plugins that apply where `applies` gives a scope a weight; of one name the heaviest wins.
@@ -43,9 +71,13 @@ impl Chain {
                 best.insert(one.kind.name, (weight, one));
             }
         }
-        let mut steps: Vec<Step> = best.values().map(|(_, one)| Step { kind: one.kind, plugin: one.plugin.clone() }).collect();
+        let step = |one: &Built| {
+            let phases = one.plugin.narrowed(one.kind.phases);
+            Step { kind: one.kind, phases, plugin: one.plugin.clone() }
+        };
+        let mut steps: Vec<Step> = best.values().map(|(_, one)| step(one)).collect();
         steps.sort_by_key(Step::place);
-        Self { changes: steps.iter().any(|step| step.kind.phases.upstream_request), steps }
+        Self { phases: together(steps.iter().map(|step| step.phases)), steps }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -58,7 +90,8 @@ impl Chain {
             let held = progress.held.take();
             let next = || progress.merged.next(self, own(consumers, cx.memory), |phases| phases.request);
             let Some(step) = held.as_ref().or_else(next) else { return Flow::Continue };
-            match step.plugin.on_request(cx) {
+            let flow = guarded(step, || step.plugin.on_request(cx));
+            match flow.unwrap_or_else(|_| Flow::Respond(fault())) {
                 Flow::Continue => {}
                 Flow::Respond(reply) => {
                     progress.refused_by = Some(step.kind.name);
@@ -72,15 +105,69 @@ impl Chain {
         }
     }
 
-    pub fn on_upstream_request(&self, consumers: &OfConsumers, memory: &Memory, request: &mut dyn UpstreamRequest) {
-        if !self.changes && consumers.is_empty() {
-            return;
+    pub fn on_upstream_request(
+        &self,
+        consumers: &OfConsumers,
+        memory: &Memory,
+        request: &mut dyn UpstreamRequest,
+    ) -> Result<(), Fault> {
+        if !self.phases.upstream_request && !consumers.phases.upstream_request {
+            return Ok(());
         }
         let mut merged = Merged::default();
         while let Some(step) = merged.next(self, own(consumers, memory), |phases| phases.upstream_request) {
-            step.plugin.on_upstream_request(memory, request);
+            guarded(step, || step.plugin.on_upstream_request(memory, request))?;
         }
+        Ok(())
     }
+
+    /// Whether any plugin may change answers.
+    pub fn changes_answers(&self, consumers: &OfConsumers) -> bool {
+        self.phases.response || consumers.phases.response
+    }
+
+    /// Whether requests and answers are needed as wholes.
+    pub fn works_on_wholes(&self, consumers: &OfConsumers) -> bool {
+        self.phases.whole || consumers.phases.whole
+    }
+
+    pub fn on_response(
+        &self,
+        consumers: &OfConsumers,
+        (request, memory): (&Parts, &Memory),
+        head: &mut Head,
+    ) -> Result<(), Fault> {
+        let mut merged = Merged::default();
+        while let Some(step) = merged.next(self, own(consumers, memory), |phases| phases.response) {
+            guarded(step, || step.plugin.on_response(request, memory, head))?;
+        }
+        Ok(())
+    }
+}
+
+/// Does what a plugin does, and survives it.
+fn guarded<T>(step: &Step, act: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let said = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+        tracing::error!(plugin = step.kind.name, said, "a plugin failed, and the request with it");
+        Fault(step.kind.name)
+    })
+}
+
+/// What a client is told of a fault.
+pub(crate) fn fault() -> Reply {
+    Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+}
+
+/// The phases that any of them has.
+fn together(all: impl Iterator<Item = Phases>) -> Phases {
+    all.fold(Phases::NONE, |all, one| Phases {
+        request: all.request || one.request,
+        upstream_request: all.upstream_request || one.upstream_request,
+        response: all.response || one.response,
+        whole: all.whole || one.whole,
+    })
 }
 
 fn own<'a>(consumers: &'a OfConsumers, memory: &Memory) -> &'a [Step] {
@@ -88,7 +175,7 @@ fn own<'a>(consumers: &'a OfConsumers, memory: &Memory) -> &'a [Step] {
         return &[];
     }
     let consumer = memory.consumer.as_ref();
-    consumer.and_then(|consumer| consumers.get(&consumer.id)).map_or(&[], |chain| &chain.steps)
+    consumer.and_then(|consumer| consumers.chains.get(&consumer.id)).map_or(&[], |chain| &chain.steps)
 }
 
 /// How far a request came.
@@ -125,7 +212,7 @@ impl Merged {
                 }
                 (None, None) => return None,
             };
-            if wants(step.kind.phases) {
+            if wants(step.phases) {
                 return Some(step);
             }
         }
@@ -134,5 +221,97 @@ impl Merged {
     fn take_route<'a>(&mut self, step: &'a Step) -> &'a Step {
         self.route += 1;
         step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use http::HeaderName;
+    use http::header::HeaderValue;
+    use serde_json::json;
+    use sluice_config::Problem;
+    use sluice_events::Entity;
+    use sluice_plugins::{BuildCx, Configured};
+
+    thread_local! {
+        /// In which phase the plugin fails.
+        static FAILS: Cell<&'static str> = const { Cell::new("") };
+    }
+
+    struct Broken;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Options {}
+
+    impl Configured for Broken {
+        const NAME: &'static str = "broken";
+        const SUMMARY: &'static str = "Fails";
+        const PRIORITY: u32 = 1;
+        const PHASES: Phases = Phases { request: true, upstream_request: true, response: true, whole: false };
+        type Options = Options;
+        fn build(_: Options, _: &BuildCx<'_>) -> Result<Self, Vec<Problem>> {
+            Ok(Self)
+        }
+    }
+
+    static KIND: Kind = Kind::of::<Broken>();
+
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    fn fail_in(phase: &str) {
+        if FAILS.get() == phase {
+            panic!("it fails in {phase}");
+        }
+    }
+
+    impl Plugin for Broken {
+        fn on_request(&self, _: &mut Cx<'_>) -> Flow {
+            fail_in("request");
+            Flow::Continue
+        }
+        fn on_upstream_request(&self, _: &Memory, _: &mut dyn UpstreamRequest) {
+            fail_in("upstream_request");
+        }
+        fn on_response(&self, _: &Parts, _: &Memory, _: &mut Head) {
+            fail_in("response");
+        }
+    }
+
+    struct Nothing;
+    impl UpstreamRequest for Nothing {
+        fn set_header(&mut self, _: &HeaderName, _: HeaderValue) {}
+        fn remove_header(&mut self, _: &HeaderName) {}
+        fn remove_query(&mut self, _: &str) {}
+        fn whole(&mut self) -> Option<&mut Parts> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_fails_lets_nothing_pass() {
+        let built = Built { kind: &KIND, scope: Scope::Global, plugin: Arc::new(Broken) };
+        let chain = Chain::new(&[built], |_| Some(0));
+        let consumers = OfConsumers::default();
+        let request = http::Request::new(()).into_parts().0;
+        let route = Arc::new(Entity::new(1, json!({})));
+        let mut memory = Memory::default();
+        let mut ask = |phase| {
+            FAILS.set(phase);
+            let client_ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let mut cx = Cx { request: &request, path: "/", client_ip, route: &route, service: None, memory: &mut memory };
+            let flow = chain.on_request(&consumers, &mut cx, &mut Progress::default());
+            let passes = matches!(flow, Flow::Continue);
+            assert!(passes || matches!(flow, Flow::Respond(reply) if reply.status == 500));
+            let told = chain.on_upstream_request(&consumers, &memory, &mut Nothing).is_ok();
+            let mut head = Head::new(StatusCode::OK, Vec::new());
+            (passes, told, chain.on_response(&consumers, (&request, &memory), &mut head).is_ok())
+        };
+        assert_eq!(ask(""), (true, true, true));
+        assert_eq!(ask("request"), (false, true, true));
+        assert_eq!(ask("upstream_request"), (true, false, true));
+        assert_eq!(ask("response"), (true, true, false));
     }
 }

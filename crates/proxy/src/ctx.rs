@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use sluice_plugins::Memory;
 
+use crate::bodies::Bodies;
 use crate::request_id::RequestId;
 use crate::snapshot::{ServiceView, Snapshot};
 use crate::traffic::UnderWay;
@@ -42,6 +43,7 @@ pub struct Ctx {
     /// Whether its route counts it as under way.
     pub(crate) counted: bool,
     pub(crate) memory: Memory,
+    pub(crate) bodies: Bodies,
     pub(crate) under_way: UnderWay,
 }
 
@@ -49,6 +51,11 @@ impl Ctx {
     /// Where the request goes.
     pub(crate) fn service(&self) -> Option<&ServiceView> {
         self.snapshot.routes[self.route?].service.as_deref()
+    }
+
+    /// Whether a plugin needs the request or the answer as a whole.
+    pub(crate) fn is_needed_whole(&self) -> bool {
+        self.route.is_some_and(|at| self.snapshot.works_on_wholes(&self.snapshot.routes[at]))
     }
 
     /// Says in the log why the request failed.

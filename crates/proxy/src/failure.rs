@@ -12,6 +12,7 @@ pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
     };
     let (status, message) = match (error.esource(), error.etype()) {
         (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
+        (_, HTTPStatus(413)) => (StatusCode::PAYLOAD_TOO_LARGE, "Request size limit exceeded"),
         (_, HTTPStatus(code)) => {
             (StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "An unexpected error occurred")
         }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
@@ -17,6 +17,7 @@ use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
 
 use crate::answer;
+use crate::chain::Fault;
 use crate::client_ip::is_trusted;
 use crate::ctx::Ctx;
 use crate::framing::unified_length;
@@ -54,6 +55,11 @@ pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx)
         parts.headers.insert(CONTENT_LENGTH, length);
     }
     rewrite(visit, ctx, &mut Editor(&mut parts))?;
+    if ctx.memory.body_change.is_some() {
+        // How long it will be is not known yet.
+        parts.headers.remove(CONTENT_LENGTH);
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     *request = RequestHeader::from(parts);
     Ok(())
 }
@@ -75,7 +81,9 @@ pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> 
     request.tell(&VIA, &listed(&said.headers, &VIA, answer::VIA.as_bytes()))?;
     request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
     if snapshot.has_plugins(route) {
-        route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, request);
+        let told = route.chain.on_upstream_request(&snapshot.consumers, &ctx.memory, request);
+        let failed = |Fault(plugin): Fault| Error::explain(ErrorType::InternalError, format!("the plugin {plugin} failed"));
+        told.map_err(failed)?;
     }
     Ok(())
 }
@@ -176,5 +184,9 @@ impl UpstreamRequest for Editor<'_> {
             Ok(uri) => self.0.uri = uri,
             Err(error) => tracing::warn!(%error, "an argument could not be taken out of the query"),
         }
+    }
+
+    fn whole(&mut self) -> Option<&mut Parts> {
+        Some(self.0)
     }
 }

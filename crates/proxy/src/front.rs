@@ -59,7 +59,7 @@ enum Next {
 enum Served {
     /// It was answered; whether the connection can have another one.
     Answered(bool),
-    /// Nothing was done: its upstream is Pingora's to speak to.
+    /// Nothing was done: its upstream is Pingora's to speak to, or a plugin needs more than the short way has.
     Refused,
 }
 
@@ -83,7 +83,7 @@ impl Front {
         let mut visit = Visit { request, caller, connection: Some(connection), keep, shutdown: Some(shutdown) };
         let mut ctx = self.gateway.begin();
         let routed = decide::route(&visit, &mut ctx);
-        if ctx.service().is_some_and(|service| !service.target.is_plain()) {
+        if ctx.service().is_some_and(|service| !service.target.is_plain()) || ctx.is_needed_whole() {
             ctx.under_way.undo();
             return Served::Refused;
         }

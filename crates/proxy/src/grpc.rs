@@ -57,6 +57,7 @@ fn message(reply: &Reply) -> Cow<'_, str> {
     let bytes = match &reply.body {
         Body::Message(message) => return Cow::Borrowed(message),
         Body::Json(bytes) | Body::Typed { bytes, .. } => bytes,
+        Body::Nothing => &Bytes::new(),
     };
     let said = serde_json::from_slice::<Value>(bytes).ok();
     let said = said.and_then(|said| said.get("message").or_else(|| said.get("detail"))?.as_str().map(str::to_owned));

@@ -4,7 +4,9 @@
 
 mod access_log;
 mod answer;
+mod answers;
 mod balancer;
+mod bodies;
 mod caller;
 mod chain;
 mod chunks;

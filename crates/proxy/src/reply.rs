@@ -10,6 +10,7 @@ use pingora_proxy::Session;
 use sluice_plugins::{Body, Reply, ResponseHeaders, number};
 
 use crate::answer::{Lines, SERVER};
+use crate::answers;
 use crate::ctx::Ctx;
 use crate::grpc;
 use crate::visit::Visit;
@@ -18,10 +19,15 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 
 /// Writes the answer, with what plugins left for it.
 pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+    let reply = answers::of_our_own(visit.request, ctx, reply);
     let (content_type, body) = content(reply.body, ctx);
     let mut lines = Lines::begin(reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default().as_bytes());
-    lines.line(b"Content-Type", content_type.as_bytes());
-    lines.number_line(b"Content-Length", body.len() as u64);
+    if let Some(content_type) = content_type {
+        lines.line(b"Content-Type", content_type.as_bytes());
+    }
+    if !matches!(reply.status.as_u16(), 204 | 304) {
+        lines.number_line(b"Content-Length", body.len() as u64);
+    }
     lines.0.extend_from_slice(ctx.memory.response_headers.bytes());
     reply.headers.iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
@@ -41,13 +47,16 @@ pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Res
 pub(crate) async fn write_stream(session: &mut Session, ctx: &mut Ctx, mut reply: Reply) -> Result<()> {
     ctx.answered = reply.status.as_u16();
     let is_call = grpc::is_call(session.req_header());
+    reply = answers::of_our_own(session.req_header(), ctx, reply);
     if is_call {
         reply = grpc::translated(reply);
     }
     let (content_type, body) = content(reply.body, ctx);
     let mut head = ResponseHeader::build_no_case(reply.status, Some(16))?;
-    head.insert_header(CONTENT_TYPE, content_type)?;
-    if !is_call {
+    if let Some(content_type) = content_type {
+        head.insert_header(CONTENT_TYPE, content_type)?;
+    }
+    if !is_call && !matches!(reply.status.as_u16(), 204 | 304) {
         head.insert_header(CONTENT_LENGTH, body.len())?;
     }
     insert_all(&mut head, &ctx.memory.response_headers)?;
@@ -68,11 +77,12 @@ pub(crate) async fn write_stream(session: &mut Session, ctx: &mut Ctx, mut reply
 }
 
 /// What is said, and of which type it is.
-fn content(body: Body, ctx: &Ctx) -> (HeaderValue, Bytes) {
+pub(crate) fn content(body: Body, ctx: &Ctx) -> (Option<HeaderValue>, Bytes) {
     match body {
-        Body::Json(body) => (JSON, body),
-        Body::Message(message) => (JSON, error_body(&message, ctx)),
-        Body::Typed { content_type, bytes } => (content_type, bytes),
+        Body::Json(body) => (Some(JSON), body),
+        Body::Message(message) => (Some(JSON), error_body(&message, ctx)),
+        Body::Typed { content_type, bytes } => (Some(content_type), bytes),
+        Body::Nothing => (None, Bytes::new()),
     }
 }
 

@@ -18,6 +18,8 @@ use sluice_events::{Bus, Emitter, UpstreamError};
 use sluice_plugins::{Memory, Reply, number};
 
 use crate::answer;
+use crate::answers;
+use crate::bodies::Bodies;
 use crate::ctx::Ctx;
 use crate::decide;
 use crate::ended::{Ending, ended};
@@ -95,6 +97,7 @@ impl Gateway {
             limited: false,
             counted: false,
             memory: Memory::default(),
+            bodies: Bodies::default(),
             under_way: self.traffic.begin(),
         })
     }
@@ -153,22 +156,35 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut Box<Ctx>,
     ) -> Result<()> {
+        ctx.bodies.begin();
         forward(&Visit::of(session)?, request, ctx)
     }
 
     async fn request_body_filter(
         &self,
         _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        _ctx: &mut Box<Ctx>,
+        part: &mut Option<Bytes>,
+        last: bool,
+        ctx: &mut Box<Ctx>,
     ) -> Result<()> {
+        let Ctx { bodies, memory, .. } = &mut **ctx;
+        bodies.of_request(memory, part, last)?;
         // Pingora would write an empty last piece as a last chunk, and then the last chunk: what is too much would be
         // read as the beginning of somebody's next request.
-        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            *body = None;
+        if last && part.as_ref().is_some_and(Bytes::is_empty) {
+            *part = None;
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        part: &mut Option<Bytes>,
+        last: bool,
+        ctx: &mut Box<Ctx>,
+    ) -> Result<Option<Duration>> {
+        ctx.bodies.of_answer(part, last).map(|()| None)
     }
 
     async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {
@@ -179,9 +195,15 @@ impl ProxyHttp for Gateway {
         response.set_version(Version::HTTP_11);
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
             framing::strip_hop_by_hop(response)?;
+        }
+        if answers::may_change(ctx) {
+            answers::of_pingora(session.req_header(), response, ctx)?;
+        } else {
+            reply::insert_all(response, &ctx.memory.response_headers)?;
+        }
+        if response.status != StatusCode::SWITCHING_PROTOCOLS {
             framing::suit_old_client(session, response);
         }
-        reply::insert_all(response, &ctx.memory.response_headers)?;
         for (name, millis) in answer::latencies(ctx) {
             response.insert_header(name, number(millis))?;
         }

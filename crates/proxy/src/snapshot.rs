@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
-use sluice_config::{Config, PathHandling, Route, Scope, Service};
+use sluice_config::{Config, Consumer, PathHandling, Route, Scope, Service};
 use sluice_events::Entity;
 use sluice_plugins::Built;
 
@@ -66,14 +66,10 @@ impl Snapshot {
             route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled))
         };
         let served = config.routes.iter().enumerate().filter(|(_, route)| !off(route));
-        let consumers = config.consumers.iter().map(|consumer| {
-            let own = |scope: &Scope| matches!(scope, Scope::Consumer(name) if *name == consumer.username).then_some(0);
-            (consumer.id, Chain::new(plugins, own))
-        });
         Self {
             router: Router::new(served),
             routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
-            consumers: consumers.filter(|(_, chain)| !chain.is_empty()).collect(),
+            consumers: config.consumers.iter().map(|consumer| (consumer.id, own(consumer, plugins))).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             access_log: AccessLog::new(config, plugins),
         }
@@ -103,6 +99,23 @@ impl Snapshot {
     pub(crate) fn has_plugins(&self, route: &RouteView) -> bool {
         !route.chain.is_empty() || !self.consumers.is_empty()
     }
+
+    /// Whether requests of this route, or their answers, are needed as wholes.
+    pub(crate) fn works_on_wholes(&self, route: &RouteView) -> bool {
+        route.chain.works_on_wholes(&self.consumers)
+    }
+}
+
+/// What a consumer has of his own; then his first group's count, then the next one's.
+fn own(consumer: &Consumer, plugins: &[Built]) -> Chain {
+    Chain::new(plugins, |scope| match scope {
+        Scope::Consumer(name) => (*name == consumer.username).then_some(u8::MAX),
+        Scope::ConsumerGroup(name) => {
+            let place = consumer.groups.iter().position(|group| group == name)?;
+            Some((u8::MAX - 1).saturating_sub(u8::try_from(place).unwrap_or(u8::MAX)))
+        }
+        Scope::Global | Scope::Service(_) | Scope::Route(_) => None,
+    })
 }
 
 impl RouteView {
@@ -112,7 +125,7 @@ impl RouteView {
             Scope::Route(name) => (*name == route.name).then_some(2),
             Scope::Service(name) => (Some(name.as_str()) == service).then_some(1),
             Scope::Global => Some(0),
-            Scope::Consumer(_) => None,
+            Scope::Consumer(_) | Scope::ConsumerGroup(_) => None,
         };
         let json = serde_json::to_value(route).expect("a route has string keys only");
         Self {

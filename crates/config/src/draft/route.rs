@@ -163,14 +163,14 @@ impl Reader {
     }
 
     /// The id of the entity of this name. One that is there but broken is no dangling reference.
-    fn reference(&mut self, root: &Table, section: &str, name: &str, path: KeyPath) -> Option<Uuid> {
+    pub(super) fn reference(&mut self, root: &Table, section: &str, name: &str, path: KeyPath) -> Option<Uuid> {
         let table = root.get(section).and_then(|node| node.table());
         let Some(node) = table.and_then(|table| table.get(name)) else {
             if self.partial {
                 return None;
             }
             let names: Vec<&str> = table.map(|table| table.names().collect()).unwrap_or_default();
-            let kind = section.trim_end_matches('s');
+            let kind = section.trim_end_matches('s').replace('_', " ");
             self.problems.push(Problem::at(path, format!("there is no {kind} \"{name}\"")).help(one_of(name, names)));
             return None;
         };

@@ -14,6 +14,8 @@ pub struct Consumer {
     pub username: String,
     /// The id that the user's own systems know.
     pub custom_id: Option<String>,
+    /// The names of its groups.
+    pub groups: Vec<String>,
     /// Tags.
     pub tags: Vec<String>,
     /// Credentials, by the plugin that knows them.
@@ -22,11 +24,24 @@ pub struct Consumer {
     pub stamps: Stamps,
 }
 
+/// Several who call, with plugins of their own.
+#[derive(Clone)]
+pub struct ConsumerGroup {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// When it came and changed.
+    pub stamps: Stamps,
+}
+
 /// One credential of a consumer, unread.
 #[derive(Clone)]
 pub struct CredentialEntry {
-    /// The plugin that knows it.
-    pub plugin: String,
+    /// The list that it stands in: it has the name of a plugin, or one that a plugin gave it.
+    pub list: String,
     /// What stands in the file.
     pub block: Block,
 }

@@ -16,6 +16,8 @@ pub enum Scope {
     Route(String),
     /// To the requests of a consumer.
     Consumer(String),
+    /// To the requests of all consumers of a group.
+    ConsumerGroup(String),
 }
 
 /// One plugin in one scope, its options unread.

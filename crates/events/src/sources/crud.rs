@@ -44,7 +44,11 @@ const TABLES: &[[EventKind; 4]] = &[
     table!("consumers", "A consumer", samples::consumer),
     table!("plugins", "A plugin", samples::plugin),
     table!("event_hooks", "An event hook", samples::event_hook),
+    table!("consumer_groups", "A group of consumers", samples::consumer_group),
     table!("keyauth_credentials", "A consumer's key", samples::keyauth_credential),
+    table!("basicauth_credentials", "A consumer's password", samples::basicauth_credential),
+    table!("jwt_secrets", "A consumer's key of tokens", samples::jwt_secret),
+    table!("acls", "A consumer's place in a group of `acl`", samples::acl),
 ];
 
 /// An entity came, changed or went.
@@ -147,6 +151,9 @@ mod tests {
         check("plugins:create", "config");
         check("event_hooks:delete", "handler");
         check("keyauth_credentials", "key");
+        check("basicauth_credentials", "username");
+        check("jwt_secrets", "algorithm");
+        check("acls", "group");
         assert_eq!(data("consumers")["schema"], "consumers");
     }
 

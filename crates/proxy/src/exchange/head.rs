@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::body::{Coding, Framing};
 use super::invalid;
 use crate::answer::{self, Lines};
+use crate::answers;
 use crate::ctx::Ctx;
 use crate::visit::Visit;
 
@@ -58,10 +59,17 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Resul
     let mut lines = Lines::begin(status, reason.as_bytes());
     let latencies = answer::latencies(ctx);
     let left = &ctx.memory.response_headers;
-    for header in &*head.headers {
-        if !said.is_between(header.name) && !answer::is_ours(header.name, left) {
-            lines.line(header.name.as_bytes(), header.value);
-        }
+    let mut passed = head.headers.iter().filter(|header| !said.is_between(header.name)).map(|header| (header.name, header.value));
+    if answers::may_change(ctx) {
+        let mut changed = answers::head_of(status, passed, ctx)?;
+        answers::change(visit.request, ctx, &mut changed)?;
+        changed.fields().iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
+    } else {
+        passed
+            .by_ref()
+            .filter(|(name, _)| !answer::is_ours(name, left))
+            .for_each(|(name, value)| lines.line(name.as_bytes(), value));
+        lines.0.extend_from_slice(left.bytes());
     }
     // Of an answer without a body it is what a body would have.
     if let Some(length) = said.length
@@ -72,7 +80,6 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Resul
     } else if coded {
         lines.line(b"Transfer-Encoding", b"chunked");
     }
-    lines.0.extend_from_slice(left.bytes());
     latencies.into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.line(b"Via", answer::VIA.as_bytes());

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::request::Parts;
 use pingora_core::{Error, ErrorType, Result};
 use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
@@ -103,5 +104,9 @@ impl UpstreamRequest for Lines {
         if let Some(without) = without_argument(target, name) {
             self.target = Bytes::from(without);
         }
+    }
+
+    fn whole(&mut self) -> Option<&mut Parts> {
+        None
     }
 }
