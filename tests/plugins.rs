@@ -30,12 +30,21 @@ fn one_of_several_ways_to_say_who_calls_is_enough_with_anonymous() {
         [consumers.Anybody]\n[consumers.Anybody.plugins.request-termination]\ntrigger = \"x-stop\"\nstatus_code = 401\n\
         [services.demo.plugins.key-auth]\nanonymous = \"Anybody\"\n[services.demo.plugins.basic-auth]\nanonymous = \"Anybody\"\nhide_credentials = true\n";
     let gateway = Gateway::start(&demo(&upstream, config));
-    let forged = [("X-Anonymous-Consumer", "true"), ("X-Consumer-Username", "root"), ("X-Consumer-Groups", "root"), ("X-Authenticated-Groups", "root")];
+    let forged = [
+        ("X-Anonymous-Consumer", "true"),
+        ("X-Consumer-Username", "root"),
+        ("X-Consumer-Groups", "root"),
+        ("X-Authenticated-Groups", "root"),
+    ];
     for method in WAYS {
         for (said, credential) in [(("apikey", "joe-key"), None), (("apikey", "joe-other"), None), (JOE, Some("joe"))] {
             let headers: Vec<_> = forged.into_iter().chain([said]).collect();
             let seen = ask(&gateway, method, &headers).json()["headers"].clone();
-            assert_eq!((&seen["X-Consumer-Username"], &seen["X-Consumer-Custom-Id"]), (&"Joe".into(), &"j-1".into()), "{method} {said:?}");
+            assert_eq!(
+                (&seen["X-Consumer-Username"], &seen["X-Consumer-Custom-Id"]),
+                (&"Joe".into(), &"j-1".into()),
+                "{method} {said:?}"
+            );
             for absent in ["X-Anonymous-Consumer", "X-Consumer-Groups", "X-Authenticated-Groups", "Authorization"] {
                 assert!(seen.get(absent).is_none(), "{method} {absent}: {seen}");
             }
@@ -69,7 +78,10 @@ fn without_anonymous_every_plugin_insists_and_hooks_are_told() {
         assert_eq!(ask(&gateway, method, &[("apikey", "joe-key"), JOE]).status, 200);
     }
     let told = receiver.wait_for(1)[0].json();
-    assert_eq!((&told["event"], &told["reason"], &told["consumer"]["username"]), (&"unauthorized".into(), &"Unauthorized".into(), &"Joe".into()));
+    assert_eq!(
+        (&told["event"], &told["reason"], &told["consumer"]["username"]),
+        (&"unauthorized".into(), &"Unauthorized".into(), &"Joe".into())
+    );
 }
 
 #[test]
@@ -188,7 +200,10 @@ fn a_body_that_is_too_long_does_not_reach_the_upstream_whole() {
     let gateway = Gateway::start(&config);
     let declared = |length: usize, more: &str| {
         let body = "x".repeat(length);
-        raw(gateway.proxy, format!("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n{body}").as_bytes())
+        raw(
+            gateway.proxy,
+            format!("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n{body}").as_bytes(),
+        )
     };
     let refused = declared(1025, "");
     assert!(refused.starts_with("HTTP/1.1 413 ") && refused.contains("Request size limit exceeded"), "{refused}");
@@ -230,7 +245,9 @@ fn the_admin_api_shows_groups_and_credentials_without_their_secrets() {
         answer.json()
     };
     let joe = get("/consumers/Joe")["id"].clone();
-    for (list, all, own) in [("key-auth", "key-auths", 2), ("basic-auth", "basic-auths", 1), ("jwt", "jwts", 1), ("acls", "acls", 1)] {
+    for (list, all, own) in
+        [("key-auth", "key-auths", 2), ("basic-auth", "basic-auths", 1), ("jwt", "jwts", 1), ("acls", "acls", 1)]
+    {
         let of_joe = get(&format!("/consumers/Joe/{list}"))["data"].as_array().unwrap().clone();
         assert_eq!(of_joe.len(), own, "{list}");
         assert!(of_joe.iter().all(|one| one["consumer"]["id"] == joe));
@@ -245,4 +262,79 @@ fn the_admin_api_shows_groups_and_credentials_without_their_secrets() {
     let group = get("/consumer_groups/gold");
     assert_eq!(get("/consumer_groups/gold/plugins")["data"][0]["consumer_group"]["id"], group["id"]);
     assert_eq!(gateway.admin("POST", "/acls", "{}").status, 405);
+}
+
+#[test]
+fn requests_are_changed_before_the_upstream_gets_them() {
+    let upstream = httpbin();
+    let config = "[consumers.Joe]\nkey-auth = [{ key = \"joe\" }]\n[services.demo.plugins.key-auth]\n\
+        [routes.demo.plugins.request-transformer]\nremove = { headers = [\"x-gone\"], querystring = [\"apikey\"], body = [\"admin\"] }\n\
+        add = { headers = [\"x-who:$(headers.x_consumer_username)\"], querystring = [\"who:$(headers.x_consumer_username)\"], body = [\"q:$(query_params.q)\"] }\n\
+        replace = { uri = \"/anything/new/$(query_params.q)\" }\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    for method in WAYS {
+        let headers = [("x-gone", "1"), ("x-consumer-username", "root"), ("Content-Type", "application/json")];
+        let body = if method == "POST" { r#"{"admin":true,"a":1}"# } else { "" };
+        let seen = request(gateway.proxy, &Request { method, path: "/demo?q=7&apikey=joe", headers: &headers, body }).json();
+        assert_eq!(seen["url"], format!("http://{}/anything/new/7?q=7&who=Joe", upstream.address), "{method}");
+        assert_eq!((&seen["headers"]["X-Who"], seen["headers"].get("X-Gone")), (&"Joe".into(), None));
+        if method == "POST" {
+            assert_eq!(seen["json"], serde_json::json!({ "a": 1, "q": "7" }), "{seen}");
+        }
+    }
+    let large = format!("{{\"admin\":true,\"text\":\"{}\"}}", "x".repeat(300_000));
+    let headers = [("apikey", "joe"), ("Content-Type", "application/json")];
+    let seen = request(gateway.proxy, &Request { method: "PUT", path: "/demo?q=7", headers: &headers, body: &large }).json();
+    assert!(seen["json"].get("admin").is_none() && seen["json"]["text"].as_str().unwrap().len() == 300_000);
+    let headers = [("apikey", "joe"), ("Content-Type", "multipart/form-data; boundary=x")];
+    let refused = request(gateway.proxy, &Request { method: "POST", path: "/demo", headers: &headers, body: "--x--" });
+    assert_eq!(refused.status, 415);
+}
+
+#[test]
+fn answers_are_changed_before_the_client_gets_them() {
+    let upstream = httpbin();
+    let config = "[routes.json]\nservice = \"demo\"\npaths = [\"/json\"]\n\
+        [routes.demo.plugins.response-transformer]\nremove.headers = [\"Content-Type\"]\nadd.headers = [\"X-New:1\"]\n\
+        [routes.json.plugins.response-transformer]\nremove.json = [\"headers\"]\nadd.json = [\"n:5\", \"t:x\"]\nadd.json_types = [\"number\"]\nappend.headers = [\"X-New:2\"]\n\
+        [routes.json.plugins.rate-limiting-advanced]\nlimit = [2]\nwindow_size = [31536000]\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    for method in WAYS {
+        let answer = ask(&gateway, method, &[]);
+        assert_eq!((answer.header("Content-Type"), answer.header("X-New")), (None, Some("1")), "{method}");
+        assert_eq!(answer.json()["method"], method);
+        let body = if method == "POST" { "body" } else { "" };
+        let headers = [("Accept-Encoding", "gzip")];
+        let answer = request(gateway.proxy, &Request { method, path: "/json", headers: &headers, body });
+        assert_eq!((answer.status, answer.header("X-New")), (200, Some("2")), "{method}");
+        let json = answer.json();
+        assert_eq!((&json["n"], &json["t"], json.get("headers")), (&5.into(), &"x".into(), None));
+    }
+    // What the gateway says itself as well, as in Kong.
+    let refused = request(gateway.proxy, &Request { method: "GET", path: "/json", headers: &[], body: "" });
+    assert_eq!((refused.status, refused.header("X-New"), &refused.json()["n"]), (429, Some("2"), &5.into()));
+    let head = request(gateway.proxy, &Request { method: "HEAD", path: "/demo", headers: &[], body: "" });
+    assert_eq!((head.status, head.header("X-New")), (200, Some("1")));
+}
+
+#[test]
+fn a_client_of_http2_is_under_the_same_plugins() {
+    let upstream = httpbin();
+    let config = "[consumers.Joe]\nbasic-auth = [{ username = \"joe\", password = \"secret\" }]\n[services.demo.plugins.basic-auth]\n\
+        [plugins.cors]\n[plugins.response-transformer]\nadd.json = [\"n:5\"]\n[plugins.request-size-limiting]\nallowed_payload_size = 10\nsize_unit = \"bytes\"\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    let url = format!("http://{}/demo", gateway.proxy);
+    let curl = |args: &[&str]| {
+        let all = [&["-sS", "--http2-prior-knowledge", "-i", &url], args].concat();
+        crate::harness::run("curl", &all).to_ascii_lowercase()
+    };
+    let refused = curl(&[]);
+    assert!(refused.starts_with("http/2 401") && refused.contains("access-control-allow-origin: *"), "{refused}");
+    let passed = curl(&["-u", "joe:secret", "-d", "0123456789"]);
+    assert!(
+        passed.starts_with("http/2 200") && passed.contains("\"n\":\"5\"") && passed.contains("x-consumer-username"),
+        "{passed}"
+    );
+    let long = curl(&["-u", "joe:secret", "-d", "01234567890"]);
+    assert!(long.starts_with("http/2 413"), "{long}");
 }

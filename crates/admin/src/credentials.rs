@@ -17,7 +17,9 @@ use crate::{App, Shared, pages, reply};
 
 /// `GET` of all in a table.
 pub(crate) fn list(table: &'static str) -> MethodRouter<Arc<App>> {
-    read_only(get(async move |State(app): Shared, uri: Uri| pages::page_of_rows(&rows(&app.control.config(), table, |_| true), &uri)))
+    read_only(get(async move |State(app): Shared, uri: Uri| {
+        pages::page_of_rows(&rows(&app.control.config(), table, |_| true), &uri)
+    }))
 }
 
 /// `GET` of one in a table.

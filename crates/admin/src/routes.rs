@@ -11,12 +11,11 @@ use serde_json::json;
 use sluice_config::{Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
 use uuid::Uuid;
 
-use crate::entities::{
-    consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one,
-};
+use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
 use crate::{
-    App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply, sources, status,
+    App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply,
+    sources, status,
 };
 
 /// Every path, and what may be done there.
@@ -37,10 +36,7 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/consumers/{consumers}/acls", credentials::list_of_consumer("acls")),
         ("/consumers/{consumers}/acls/{acls}", credentials::one_of_consumer("acls")),
         ("/consumers/{consumers}/basic-auth", credentials::list_of_consumer("basicauth_credentials")),
-        (
-            "/consumers/{consumers}/basic-auth/{basicauth_credentials}",
-            credentials::one_of_consumer("basicauth_credentials"),
-        ),
+        ("/consumers/{consumers}/basic-auth/{basicauth_credentials}", credentials::one_of_consumer("basicauth_credentials")),
         ("/consumers/{consumers}/consumer_groups", read_only(get(groups_of_consumer))),
         ("/consumers/{consumers}/jwt", credentials::list_of_consumer("jwt_secrets")),
         ("/consumers/{consumers}/jwt/{jwt_secrets}", credentials::one_of_consumer("jwt_secrets")),

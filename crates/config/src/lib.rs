@@ -29,8 +29,8 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    Admin, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry, Protocol, Route,
-    Scope, Server, Service, Stamps,
+    Admin, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry,
+    Protocol, Route, Scope, Server, Service, Stamps,
 };
 pub use ids::entity_id;
 pub use interpolate::{Environment, ProcessEnvironment};

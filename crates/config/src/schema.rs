@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::file::{AdminTable, ConsumerGroupTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable};
+use crate::file::{
+    AdminTable, ConsumerGroupTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable,
+};
 
 /// The schemas of what this crate does not read itself.
 pub struct Extensions {

@@ -100,7 +100,8 @@ fn check_credential(block: &Block) -> Result<String, Vec<Problem>> {
     if credential.group.is_empty() || credential.group.contains(',') {
         return Err(vec![block.problem_at("group", "must be a name without a comma, which parts it from the next")]);
     }
-    let consumer = block.path().0.iter().filter_map(|segment| if let Segment::Key(key) = segment { Some(key) } else { None }).nth(1);
+    let consumer =
+        block.path().0.iter().filter_map(|segment| if let Segment::Key(key) = segment { Some(key) } else { None }).nth(1);
     Ok(format!("{} {:?}", credential.group, consumer))
 }
 

@@ -203,9 +203,8 @@ mod tests {
     /// What stands in the answer, in its order, of what CORS is about.
     fn said(options: &str, method: &str, headers: &[(&str, &str)], upstream: &[(&'static str, &'static str)]) -> String {
         let bench = Bench::new(&format!("[plugins.cors]\n{options}"));
-        let field = |(name, value): &(&'static str, &'static str)| {
-            (Bytes::from_static(name.as_bytes()), HeaderValue::from_static(value))
-        };
+        let field =
+            |(name, value): &(&'static str, &'static str)| (Bytes::from_static(name.as_bytes()), HeaderValue::from_static(value));
         let mut head = Head::new(StatusCode::OK, upstream.iter().map(field).collect());
         bench.answer(method, headers, &mut head);
         let line = |(name, value): &(Bytes, HeaderValue)| {

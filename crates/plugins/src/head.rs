@@ -76,7 +76,9 @@ mod tests {
         let field = |name: &'static str, value| (Bytes::from_static(name.as_bytes()), HeaderValue::from_static(value));
         let mut head = Head::new(StatusCode::OK, vec![field("X-A", "1"), field("x-a", "2"), field("Vary", "Accept")]);
         let shown = |head: &Head| {
-            let line = |(name, value): &(Bytes, HeaderValue)| format!("{}={}", String::from_utf8_lossy(name), value.to_str().unwrap_or_default());
+            let line = |(name, value): &(Bytes, HeaderValue)| {
+                format!("{}={}", String::from_utf8_lossy(name), value.to_str().unwrap_or_default())
+            };
             head.fields().iter().map(line).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(head.get("x-A").map(HeaderValue::as_bytes), Some(&b"1"[..]));

@@ -181,7 +181,9 @@ impl RequestTransformer {
 
     /// The rules on bodies with their values for this request.
     fn fields(&self, env: &Env<'_>) -> Fields {
-        let values = |pairs: &Pairs| pairs.iter().filter_map(|(name, value)| Some((name.clone(), Value::from(value.text(env)?)))).collect();
+        let values = |pairs: &Pairs| {
+            pairs.iter().filter_map(|(name, value)| Some((name.clone(), Value::from(value.text(env)?)))).collect()
+        };
         Fields {
             remove: self.body.remove.clone(),
             rename: self.body.rename.clone(),
@@ -192,7 +194,9 @@ impl RequestTransformer {
     }
 
     fn known(&self, env: &Env<'_>) -> Rules {
-        let plain = |pairs: &Pairs| pairs.iter().filter_map(|(name, value)| Some((name.clone(), Template::plain(value.text(env)?)))).collect();
+        let plain = |pairs: &Pairs| {
+            pairs.iter().filter_map(|(name, value)| Some((name.clone(), Template::plain(value.text(env)?)))).collect()
+        };
         Rules {
             remove: self.body.remove.clone(),
             rename: self.body.rename.clone(),

@@ -108,7 +108,8 @@ mod tests {
         headers.put(&prepared(&["X-C: r={};t={}, r={}"]), &[8, u64::MAX, 0]);
         headers.line("X-D1", b"9");
         assert_eq!(headers.bytes(), b"X-A: 7\r\nX-Empty: \r\nx-b: a: b\r\nX-C: r=8;t=18446744073709551615, r=0\r\nX-D1: 9\r\n");
-        let expected = [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"r=8;t=18446744073709551615, r=0"), ("X-D1", b"9")];
+        let expected =
+            [("X-A", &b"7"[..]), ("X-Empty", b""), ("x-b", b"a: b"), ("X-C", b"r=8;t=18446744073709551615, r=0"), ("X-D1", b"9")];
         assert_eq!(headers.iter().collect::<Vec<_>>(), expected);
         assert!(headers.has("X-B") && headers.has("x-a") && headers.has("x-c") && headers.has("x-d1") && !headers.has("x-d"));
     }

@@ -159,13 +159,15 @@ mod tests {
 
     fn answered(options: &str, upstream: &[(&'static str, &'static str)], body: &'static str) -> (String, Option<String>) {
         let bench = Bench::new(&format!("[plugins.response-transformer]\n{options}"));
-        let field = |(name, value): &(&'static str, &'static str)| {
-            (Bytes::from_static(name.as_bytes()), HeaderValue::from_static(value))
-        };
+        let field =
+            |(name, value): &(&'static str, &'static str)| (Bytes::from_static(name.as_bytes()), HeaderValue::from_static(value));
         let mut head = Head::new(StatusCode::OK, upstream.iter().map(field).collect());
         head.whole = true;
         bench.answer("GET", &[], &mut head);
-        let lines = head.fields().iter().map(|(name, value)| format!("{}={}", String::from_utf8_lossy(name), value.to_str().unwrap_or_default()));
+        let lines = head
+            .fields()
+            .iter()
+            .map(|(name, value)| format!("{}={}", String::from_utf8_lossy(name), value.to_str().unwrap_or_default()));
         let body = head.body_change.as_ref().map(|change| change.change(Bytes::from_static(body.as_bytes())));
         (lines.collect::<Vec<_>>().join(" "), body.map(|body| String::from_utf8_lossy(&body).into_owned()))
     }

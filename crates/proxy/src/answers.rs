@@ -1,9 +1,9 @@
 //! Plugins that change answers: whoever makes one, they are asked before its head is written. Where there are none, nothing is done.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::StatusCode;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use sluice_plugins::{Body, Head, Reply, ResponseHeaders};
@@ -58,15 +58,14 @@ pub(crate) fn of_our_own(request: &Parts, ctx: &mut Ctx, mut reply: Reply) -> Re
 
 /// What plugins left, as fields.
 fn lines(left: &ResponseHeaders) -> impl Iterator<Item = (Bytes, HeaderValue)> {
-    left.iter().filter_map(|(name, value)| {
-        Some((Bytes::copy_from_slice(name.as_bytes()), HeaderValue::from_bytes(value).ok()?))
-    })
+    left.iter().filter_map(|(name, value)| Some((Bytes::copy_from_slice(name.as_bytes()), HeaderValue::from_bytes(value).ok()?)))
 }
 
 /// The head of an upstream's answer: its own lines, and what plugins left.
 pub(crate) fn head_of<'h>(status: u16, own: impl Iterator<Item = (&'h str, &'h [u8])>, ctx: &Ctx) -> Result<Head> {
     let left = &ctx.memory.response_headers;
-    let status = StatusCode::from_u16(status).map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "its status").into_up())?;
+    let status =
+        StatusCode::from_u16(status).map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "its status").into_up())?;
     let mut fields = Vec::new();
     for (name, value) in own.filter(|(name, _)| !is_ours(name, left)) {
         let value = HeaderValue::from_bytes(value);

@@ -53,8 +53,10 @@ impl Reader {
     /// Takes every key that is not a consumer's own: each is a plugin's list of credentials.
     fn take_credentials(&mut self, at: &mut At<'_>) -> Vec<CredentialEntry> {
         let Some(table) = at.node.table_mut() else { return Vec::new() };
-        let (own, foreign): (Vec<_>, Vec<_>) =
-            std::mem::take(table).0.into_iter().partition(|(key, _)| ["id", "custom_id", "groups", "tags"].contains(&key.name.as_str()));
+        let (own, foreign): (Vec<_>, Vec<_>) = std::mem::take(table)
+            .0
+            .into_iter()
+            .partition(|(key, _)| ["id", "custom_id", "groups", "tags"].contains(&key.name.as_str()));
         *table = Table(own);
         let mut all = Vec::new();
         for (key, node) in foreign {
@@ -65,10 +67,10 @@ impl Reader {
                 continue;
             };
             all.extend(
-                items.into_iter().enumerate().map(|(index, item)| CredentialEntry {
-                    list: key.name.clone(),
-                    block: Block::new(path.index(index), item),
-                }),
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, item)| CredentialEntry { list: key.name.clone(), block: Block::new(path.index(index), item) }),
             );
         }
         all

@@ -99,7 +99,8 @@ impl Credential {
                 return Err(block.problem_at("secret", "must not be empty"));
             }
             (Way::Secret(way), Some(secret), _) if base64 => {
-                let secret = decode(secret).ok_or_else(|| block.problem_at("secret", "is no base64, as `secret_is_base64` says"))?;
+                let secret =
+                    decode(secret).ok_or_else(|| block.problem_at("secret", "is no base64, as `secret_is_base64` says"))?;
                 Check::Secret(hmac::Key::new(way, &secret))
             }
             (Way::Secret(way), Some(secret), _) => Check::Secret(hmac::Key::new(way, secret.as_bytes())),

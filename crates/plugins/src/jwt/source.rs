@@ -52,7 +52,9 @@ impl Source {
         if !self.cookies.is_empty() {
             let lines = request.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
             let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-            pairs.filter(|(name, _)| self.cookies.iter().any(|known| known == name)).for_each(|(_, token)| found.add(token.into()));
+            pairs
+                .filter(|(name, _)| self.cookies.iter().any(|known| known == name))
+                .for_each(|(_, token)| found.add(token.into()));
         }
         for name in &self.headers {
             let values = request.headers.get_all(name).iter();

@@ -136,7 +136,9 @@ fn times_are_checked_if_asked_for() {
         let mut bench = Bench::new(&format!("{}[plugins.jwt]\n{options}", joe("HS256")));
         bench.clock.set(Duration::from_secs(now));
         let reply = bench.ask("/", &[("authorization", &format!("Bearer {token}"))], "192.0.2.1");
-        let said = reply.map(|reply| if let Body::Json(json) = reply.body { String::from_utf8_lossy(&json).into_owned() } else { String::new() });
+        let said = reply.map(|reply| {
+            if let Body::Json(json) = reply.body { String::from_utf8_lossy(&json).into_owned() } else { String::new() }
+        });
         assert_eq!(said.as_deref(), expected, "{options} {now}");
     };
     let both = "claims_to_verify = [\"exp\", \"nbf\"]";
@@ -165,7 +167,10 @@ fn a_refusal_is_an_event_without_the_token() {
     let mut bench = Bench::new(&format!("{}[plugins.jwt]\n", joe("HS256")));
     bench.ask("/", &[("authorization", &format!("Bearer {}", text(&all["none"])))], "192.0.2.1");
     let events = bench.events();
-    assert_eq!((events.len(), events[0].0.as_str(), &events[0].1["reason"]), (1, "jwt/unauthorized", &"Invalid algorithm".into()));
+    assert_eq!(
+        (events.len(), events[0].0.as_str(), &events[0].1["reason"]),
+        (1, "jwt/unauthorized", &"Invalid algorithm".into())
+    );
     assert!(!events[0].1.to_string().contains("eyJ"));
 }
 

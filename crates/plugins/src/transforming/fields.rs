@@ -25,8 +25,11 @@ impl Kind {
     /// What a body of this content type is.
     pub fn of(content_type: &str) -> Option<Self> {
         let media = content_type.split(';').next().unwrap_or_default().trim();
-        let known =
-            [("application/json", Self::Json), ("application/x-www-form-urlencoded", Self::Form), ("multipart/form-data", Self::Multipart)];
+        let known = [
+            ("application/json", Self::Json),
+            ("application/x-www-form-urlencoded", Self::Form),
+            ("multipart/form-data", Self::Multipart),
+        ];
         known.into_iter().find(|(name, _)| media.eq_ignore_ascii_case(name)).map(|(_, kind)| kind)
     }
 }

@@ -88,7 +88,9 @@ impl Source {
                 let mut arguments = form_urlencoded::parse(env.query.as_bytes());
                 arguments.find(|(known, _)| known == name.as_str()).map(|(_, value)| value.into_owned())
             }
-            Self::Capture(name) => env.memory.captures.iter().find(|(known, _)| **known == **name).map(|(_, value)| value.to_string()),
+            Self::Capture(name) => {
+                env.memory.captures.iter().find(|(known, _)| **known == **name).map(|(_, value)| value.to_string())
+            }
         }
     }
 }
