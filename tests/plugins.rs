@@ -263,3 +263,78 @@ fn the_admin_api_shows_groups_and_credentials_without_their_secrets() {
     assert_eq!(get("/consumer_groups/gold/plugins")["data"][0]["consumer_group"]["id"], group["id"]);
     assert_eq!(gateway.admin("POST", "/acls", "{}").status, 405);
 }
+
+#[test]
+fn requests_are_changed_before_the_upstream_gets_them() {
+    let upstream = httpbin();
+    let config = "[consumers.Joe]\nkey-auth = [{ key = \"joe\" }]\n[services.demo.plugins.key-auth]\n\
+        [routes.demo.plugins.request-transformer]\nremove = { headers = [\"x-gone\"], querystring = [\"apikey\"], body = [\"admin\"] }\n\
+        add = { headers = [\"x-who:$(headers.x_consumer_username)\"], querystring = [\"who:$(headers.x_consumer_username)\"], body = [\"q:$(query_params.q)\"] }\n\
+        replace = { uri = \"/anything/new/$(query_params.q)\" }\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    for method in WAYS {
+        let headers = [("x-gone", "1"), ("x-consumer-username", "root"), ("Content-Type", "application/json")];
+        let body = if method == "POST" { r#"{"admin":true,"a":1}"# } else { "" };
+        let seen = request(gateway.proxy, &Request { method, path: "/demo?q=7&apikey=joe", headers: &headers, body }).json();
+        assert_eq!(seen["url"], format!("http://{}/anything/new/7?q=7&who=Joe", upstream.address), "{method}");
+        assert_eq!((&seen["headers"]["X-Who"], seen["headers"].get("X-Gone")), (&"Joe".into(), None));
+        if method == "POST" {
+            assert_eq!(seen["json"], serde_json::json!({ "a": 1, "q": "7" }), "{seen}");
+        }
+    }
+    let large = format!("{{\"admin\":true,\"text\":\"{}\"}}", "x".repeat(300_000));
+    let headers = [("apikey", "joe"), ("Content-Type", "application/json")];
+    let seen = request(gateway.proxy, &Request { method: "PUT", path: "/demo?q=7", headers: &headers, body: &large }).json();
+    assert!(seen["json"].get("admin").is_none() && seen["json"]["text"].as_str().unwrap().len() == 300_000);
+    let headers = [("apikey", "joe"), ("Content-Type", "multipart/form-data; boundary=x")];
+    let refused = request(gateway.proxy, &Request { method: "POST", path: "/demo", headers: &headers, body: "--x--" });
+    assert_eq!(refused.status, 415);
+}
+
+#[test]
+fn answers_are_changed_before_the_client_gets_them() {
+    let upstream = httpbin();
+    let config = "[routes.json]\nservice = \"demo\"\npaths = [\"/json\"]\n\
+        [routes.demo.plugins.response-transformer]\nremove.headers = [\"Content-Type\"]\nadd.headers = [\"X-New:1\"]\n\
+        [routes.json.plugins.response-transformer]\nremove.json = [\"headers\"]\nadd.json = [\"n:5\", \"t:x\"]\nadd.json_types = [\"number\"]\nappend.headers = [\"X-New:2\"]\n\
+        [routes.json.plugins.rate-limiting-advanced]\nlimit = [2]\nwindow_size = [31536000]\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    for method in WAYS {
+        let answer = ask(&gateway, method, &[]);
+        assert_eq!((answer.header("Content-Type"), answer.header("X-New")), (None, Some("1")), "{method}");
+        assert_eq!(answer.json()["method"], method);
+        let body = if method == "POST" { "body" } else { "" };
+        let headers = [("Accept-Encoding", "gzip")];
+        let answer = request(gateway.proxy, &Request { method, path: "/json", headers: &headers, body });
+        assert_eq!((answer.status, answer.header("X-New")), (200, Some("2")), "{method}");
+        let json = answer.json();
+        assert_eq!((&json["n"], &json["t"], json.get("headers")), (&5.into(), &"x".into(), None));
+    }
+    // What the gateway says itself as well, as in Kong.
+    let refused = request(gateway.proxy, &Request { method: "GET", path: "/json", headers: &[], body: "" });
+    assert_eq!((refused.status, refused.header("X-New"), &refused.json()["n"]), (429, Some("2"), &5.into()));
+    let head = request(gateway.proxy, &Request { method: "HEAD", path: "/demo", headers: &[], body: "" });
+    assert_eq!((head.status, head.header("X-New")), (200, Some("1")));
+}
+
+#[test]
+fn a_client_of_http2_is_under_the_same_plugins() {
+    let upstream = httpbin();
+    let config = "[consumers.Joe]\nbasic-auth = [{ username = \"joe\", password = \"secret\" }]\n[services.demo.plugins.basic-auth]\n\
+        [plugins.cors]\n[plugins.response-transformer]\nadd.json = [\"n:5\"]\n[plugins.request-size-limiting]\nallowed_payload_size = 10\nsize_unit = \"bytes\"\n";
+    let gateway = Gateway::start(&demo(&upstream, config));
+    let url = format!("http://{}/demo", gateway.proxy);
+    let curl = |args: &[&str]| {
+        let all = [&["-sS", "--http2-prior-knowledge", "-i", &url], args].concat();
+        crate::harness::run("curl", &all).to_ascii_lowercase()
+    };
+    let refused = curl(&[]);
+    assert!(refused.starts_with("http/2 401") && refused.contains("access-control-allow-origin: *"), "{refused}");
+    let passed = curl(&["-u", "joe:secret", "-d", "0123456789"]);
+    assert!(
+        passed.starts_with("http/2 200") && passed.contains("\"n\":\"5\"") && passed.contains("x-consumer-username"),
+        "{passed}"
+    );
+    let long = curl(&["-u", "joe:secret", "-d", "01234567890"]);
+    assert!(long.starts_with("http/2 413"), "{long}");
+}

@@ -52,7 +52,7 @@ fn build_one(
         return Err(vec![problem.help(one_of(&entry.name, PLUGINS.iter().map(|kind| kind.name)))]);
     };
     if matches!(entry.scope, Scope::Consumer(_) | Scope::ConsumerGroup(_)) && !kind.consumer_scope {
-        let message = format!("`{}` cannot stand under a consumer: it is asked before it is known who calls", kind.name);
+        let message = format!("`{}` cannot stand under a consumer: it is for all who call", kind.name);
         return Err(vec![Problem::at_key(entry.block.path().clone(), message).help("write it under a service or a route")]);
     }
     let plugin = (kind.build)(&BuildCx { block: &entry.block, consumers, bus, limiters })?;

@@ -50,6 +50,9 @@ enum Generator {
     #[default]
     #[serde(rename = "uuid#counter")]
     Counter,
+    /// Kong's number of a connection and of a request on it: refused.
+    #[serde(rename = "tracker")]
+    Tracker,
 }
 
 impl Configured for CorrelationId {
@@ -64,6 +67,11 @@ impl Configured for CorrelationId {
         let Ok(header) = HeaderName::try_from(&options.header_name) else {
             return Err(vec![cx.block.problem_at("header_name", format!("`{}` is no header name", options.header_name))]);
         };
+        if matches!(options.generator, Generator::Tracker) {
+            let problem =
+                cx.block.problem_at("generator", "\"tracker\" names connections by numbers, and nothing here counts them");
+            return Err(vec![problem.help("write \"uuid\" or \"uuid#counter\"")]);
+        }
         Ok(Self {
             shown: options.header_name,
             header,
@@ -79,7 +87,9 @@ impl CorrelationId {
     fn new_id(&self) -> HeaderValue {
         let id = match self.generator {
             Generator::Uuid => random().to_string(),
-            Generator::Counter => format!("{}#{}", self.begin, self.counter.fetch_add(1, Ordering::Relaxed) + 1),
+            Generator::Counter | Generator::Tracker => {
+                format!("{}#{}", self.begin, self.counter.fetch_add(1, Ordering::Relaxed) + 1)
+            }
         };
         HeaderValue::try_from(id).expect("ids are ASCII")
     }

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_body_that_grows_too_long_is_an_error_and_one_that_is_sent_again_is_not() {
-        let memory = Memory { body_limit: Some(5), ..Memory::default() };
+        let mut memory = Memory::default();
+        memory.body_limit = Some(5);
         let mut bodies = Bodies::default();
         for _ in 0..2 {
             bodies.begin();

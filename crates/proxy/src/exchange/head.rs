@@ -59,16 +59,13 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Resul
     let mut lines = Lines::begin(status, reason.as_bytes());
     let latencies = answer::latencies(ctx);
     let left = &ctx.memory.response_headers;
-    let mut passed = head.headers.iter().filter(|header| !said.is_between(header.name)).map(|header| (header.name, header.value));
+    let passed = head.headers.iter().filter(|header| !said.is_between(header.name)).map(|header| (header.name, header.value));
     if answers::may_change(ctx) {
         let mut changed = answers::head_of(status, passed, ctx)?;
         answers::change(visit.request, ctx, &mut changed)?;
         changed.fields().iter().for_each(|(name, value)| lines.line(name, value.as_bytes()));
     } else {
-        passed
-            .by_ref()
-            .filter(|(name, _)| !answer::is_ours(name, left))
-            .for_each(|(name, value)| lines.line(name.as_bytes(), value));
+        passed.filter(|(name, _)| !answer::is_ours(name, left)).for_each(|(name, value)| lines.line(name.as_bytes(), value));
         lines.0.extend_from_slice(left.bytes());
     }
     // Of an answer without a body it is what a body would have.
