@@ -30,6 +30,8 @@ pub struct Ctx {
     pub(crate) failures: u16,
     /// The status of an answer that went past Pingora; 0 as long as there is none.
     pub(crate) answered: u16,
+    /// It asks for an upgrade that is passed on.
+    pub(crate) upgrade: bool,
     pub(crate) memory: Memory,
     pub(crate) under_way: UnderWay,
 }

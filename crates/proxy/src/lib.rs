@@ -20,6 +20,7 @@ mod front;
 mod grpc;
 mod normalise;
 mod plain;
+mod quiet;
 mod reply;
 mod request_id;
 mod router;
@@ -29,6 +30,7 @@ mod stream;
 mod target;
 mod told;
 mod traffic;
+mod upgrade;
 mod visit;
 
 pub use ctx::Ctx;
