@@ -39,9 +39,13 @@ impl Streams {
     }
 
     /// Asks without a body.
+    pub async fn send(&self, request: Request<()>) -> ResponseFuture {
+        self.0.clone().ready().await.unwrap().send_request(request, true).unwrap().0
+    }
+
+    /// Asks without a body, for the whole answer.
     pub async fn get(&self, request: Request<()>) -> Answer {
-        let (answer, _) = self.0.clone().ready().await.unwrap().send_request(request, true).unwrap();
-        whole(answer.await.unwrap()).await
+        whole(self.send(request).await.await.unwrap()).await
     }
 }
 

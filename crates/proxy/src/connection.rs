@@ -24,12 +24,16 @@ use tokio_util::io::poll_read_buf;
 
 use crate::caller::Caller;
 use crate::extent::Extent;
+use crate::quiet::Quiet;
 
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
 /// whether it is still there.
 const AHEAD: usize = 16 * 1024;
 /// How long a client may take nothing of its answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long, and for how many bytes, a client is listened to after the last answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_FOR: usize = 4 * 1024 * 1024;
 
 /// A client's connection. Only the task that owns it touches the stream, so the locks are free whenever they are tried.
 pub(crate) struct Connection {
@@ -42,13 +46,25 @@ pub(crate) struct Connection {
     pub caller: Arc<Caller>,
     /// The caller as the requests find him that share the connection.
     packed: Option<Arc<ProxyDigest>>,
+    /// Watches it, if it is about to be upgraded.
+    quiet: Mutex<Option<Quiet>>,
+    /// Since it was closed: until when the client is listened to, and how much it has said.
+    lingering: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl Connection {
     /// Takes a connection over.
     pub fn new(stream: Stream) -> Self {
         let caller = Arc::new(Caller::of(&stream));
-        Self { stream: Mutex::new(stream), ahead: Mutex::default(), extent: Extent::Open, caller, packed: None }
+        Self {
+            stream: Mutex::new(stream),
+            ahead: Mutex::default(),
+            extent: Extent::Open,
+            caller,
+            packed: None,
+            quiet: Mutex::default(),
+            lingering: None,
+        }
     }
 
     /// Lets requests of HTTP/2 share it.
@@ -59,6 +75,14 @@ impl Connection {
     /// Lets whoever reads next read so far.
     pub fn lend(&mut self, extent: Extent) {
         self.extent = extent;
+        *own(&mut self.quiet) = None;
+    }
+
+    /// Ends it when nothing is said on it for so long, either way.
+    pub fn watch(&self, limit: Duration) {
+        if let Ok(mut quiet) = self.quiet.try_lock() {
+            *quiet = Some(Quiet::new(limit));
+        }
     }
 
     /// What was read and not used yet.
@@ -122,6 +146,27 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Reads what the client still says for a while, and forgets it: a socket that is closed with something unread takes
+    /// back what it has sent (RFC 9112, 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lingering.is_none() {
+            if self.poll_gone(cx).is_ready() || !self.extent.goes_on() && self.ahead().is_empty() {
+                return Poll::Ready(());
+            }
+            self.lingering = Some((Box::pin(sleep(LINGER)), 0));
+        }
+        loop {
+            self.ahead().clear();
+            let more = self.poll_more(cx);
+            let Some((over, heard)) = &mut self.lingering else { return Poll::Ready(()) };
+            match more {
+                Poll::Ready(Ok(more @ 1..)) if *heard < LINGER_FOR => *heard += more,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return over.as_mut().poll(cx),
+            }
+        }
+    }
+
     /// Does this as long as the client is there; none if it went first.
     pub async fn while_it_waits<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -152,8 +197,8 @@ impl AsyncRead for Connection {
             // Nothing more is of this request; but that the client goes, its reader must know.
             return self.poll_gone(cx).map(Ok);
         }
-        let Self { stream, ahead, extent, .. } = &mut *self;
-        let ahead = own(ahead);
+        let Self { stream, ahead, extent, quiet, .. } = &mut *self;
+        let (ahead, quiet) = (own(ahead), own(quiet));
         if !ahead.is_empty() {
             let part = ahead.len().min(into.remaining());
             let part = extent.take(&ahead[..part]);
@@ -162,7 +207,15 @@ impl AsyncRead for Connection {
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
-        ready!(Pin::new(own(stream)).poll_read(cx, into))?;
+        let read = Pin::new(own(stream)).poll_read(cx, into);
+        if let Some(quiet) = quiet {
+            if read.is_ready() {
+                quiet.broken();
+            } else if quiet.poll_over(cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        ready!(read)?;
         let part = before + extent.take(&into.filled()[before..]);
         ahead.extend_from_slice(&into.filled()[part..]);
         into.set_filled(part);
@@ -172,6 +225,9 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(quiet) = own(&mut self.quiet) {
+            quiet.broken();
+        }
         Pin::new(own(&mut self.stream)).poll_write(cx, bytes)
     }
 
@@ -180,7 +236,8 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(own(&mut self.stream)).poll_shutdown(cx)
+        ready!(Pin::new(own(&mut self.stream)).poll_shutdown(cx))?;
+        self.poll_linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -195,7 +252,8 @@ impl AsyncWrite for Connection {
 #[async_trait]
 impl Shutdown for Connection {
     async fn shutdown(&mut self) {
-        own(&mut self.stream).shutdown().await;
+        // Whoever it cannot be said to knows already.
+        let _ = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
     }
 }
 

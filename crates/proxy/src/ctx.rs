@@ -42,6 +42,8 @@ pub struct Ctx {
     pub(crate) limited: bool,
     /// Whether its route counts it as under way.
     pub(crate) counted: bool,
+    /// It asks for an upgrade that is passed on.
+    pub(crate) upgrade: bool,
     pub(crate) memory: Memory,
     pub(crate) bodies: Bodies,
     pub(crate) under_way: UnderWay,

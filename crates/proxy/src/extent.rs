@@ -61,6 +61,11 @@ impl Extent {
         }
     }
 
+    /// Whether it is known that more of the request is to come.
+    pub fn goes_on(&self) -> bool {
+        !self.ended() && !matches!(self, Self::Open)
+    }
+
     /// How many of these bytes are of the request; they count as read. Broken chunks are Pingora's to refuse.
     pub fn take(&mut self, bytes: &[u8]) -> usize {
         match self {

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TRANSFER_ENCODING, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
@@ -53,6 +53,10 @@ pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx)
     parts.headers.reserve(ADDED);
     if let Some(length) = unified_length(&parts.headers) {
         parts.headers.insert(CONTENT_LENGTH, length);
+    }
+    // Pingora keeps it to itself; but it is for whoever asks for it, and that is not us.
+    if let Some(value) = visit.request.headers.get(&PROXY_AUTHORIZATION) {
+        parts.headers.insert(PROXY_AUTHORIZATION, value.clone());
     }
     rewrite(visit, ctx, &mut Editor(&mut parts))?;
     if ctx.memory.body_change.is_some() {

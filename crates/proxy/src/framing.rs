@@ -19,6 +19,12 @@ pub(crate) fn refuse(request: &Parts) -> Option<Reply> {
     (nameless || coded).then(|| Reply::error(StatusCode::BAD_REQUEST, "Bad request"))
 }
 
+/// Whether the client closes its connection after the answer; Pingora looks at the first line of Connection only.
+pub(crate) fn closes(request: &Parts) -> bool {
+    let tokens = request.headers.get_all(CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(b"close"))
+}
+
 /// The one length where the same one was said twice; none if it was said once.
 pub(crate) fn unified_length(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();

@@ -35,9 +35,6 @@ use crate::visit::{Visit, is_begun};
 
 /// How long a connection may be idle, and how long a head may take from its first byte to its last.
 const PATIENCE: Duration = Duration::from_secs(KEEPALIVE_SECONDS);
-/// How long, and for how many bytes, a client is listened to after the last answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_FOR: usize = 4 * 1024 * 1024;
 /// A head that is longer is not read here.
 const LONG: usize = 32 * 1024;
 
@@ -161,7 +158,7 @@ impl ServerApp for Front {
                 Next::Plain(request, bytes) => match self.serve(&request, &connection, shutdown).await {
                     Served::Answered(true) => {}
                     Served::Answered(false) => {
-                        hang_up(&mut connection).await;
+                        connection.shutdown().await;
                         return None;
                     }
                     Served::Refused => {
@@ -222,28 +219,4 @@ async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdo
             since = Instant::now();
         }
     }
-}
-
-/// Closes a connection. What the client still says is read for a while: a socket that is closed with something unread
-/// takes back what it has sent (RFC 9112, 9.6).
-async fn hang_up(connection: &mut Connection) {
-    connection.shutdown().await;
-    let unread = poll_fn(|cx| Poll::Ready(connection.poll_gone(cx))).await.is_pending() && !connection.ahead().is_empty();
-    if !unread {
-        return;
-    }
-    let mut over = pin!(sleep(LINGER));
-    let mut read = 0;
-    poll_fn(|cx| {
-        while read < LINGER_FOR {
-            connection.ahead().clear();
-            match connection.poll_more(cx) {
-                Poll::Ready(Ok(more @ 1..)) => read += more,
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return over.as_mut().poll(cx),
-            }
-        }
-        Poll::Ready(())
-    })
-    .await;
 }

@@ -24,6 +24,7 @@ mod front;
 mod grpc;
 mod plain;
 mod protocols;
+mod quiet;
 mod reply;
 mod request_id;
 mod router;
@@ -35,6 +36,7 @@ mod tally;
 mod target;
 mod told;
 mod traffic;
+mod upgrade;
 mod visit;
 
 pub use access_log::Lines;

@@ -20,6 +20,7 @@ use sluice_plugins::{Memory, Reply, number};
 use crate::answer;
 use crate::answers;
 use crate::bodies::Bodies;
+use crate::connection::PATIENCE;
 use crate::ctx::Ctx;
 use crate::decide;
 use crate::ended::{Ending, ended};
@@ -32,6 +33,7 @@ use crate::snapshot::Live;
 use crate::stream;
 use crate::told::tell;
 use crate::traffic::Traffic;
+use crate::upgrade;
 use crate::visit::Visit;
 
 /// How long an idle connection of a client is kept.
@@ -96,6 +98,7 @@ impl Gateway {
             refused_by: None,
             limited: false,
             counted: false,
+            upgrade: false,
             memory: Memory::default(),
             bodies: Bodies::default(),
             under_way: self.traffic.begin(),
@@ -117,13 +120,16 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<bool> {
         // Only if the client keeps the connection: without a time of ours it would be kept for ever.
         if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(KEEPALIVE_SECONDS));
+            let keeps = !framing::closes(session.req_header());
+            session.set_keepalive(keeps.then_some(KEEPALIVE_SECONDS));
         }
         let decided = match session.is_http2() {
             true => stream::decide(session, ctx).await?,
             false => decide::decide(&Visit::of(session)?, ctx).await,
         };
         let Err(reply) = decided else {
+            session.set_write_timeout(Some(PATIENCE));
+            upgrade::prepare(session, ctx);
             Self::let_go_on(session, ctx).await?;
             return Ok(false);
         };
@@ -135,10 +141,13 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
         ctx.upstream_started = Some(Instant::now());
         let service = ctx.service().ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let peer = service.target.peer().await.map_err(|error| {
+        let mut peer = service.target.peer().await.map_err(|error| {
             tracing::warn!(service = service.name, request_id = ctx.id.as_str(), %error, "name resolution failed");
             Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
         })?;
+        if ctx.upgrade {
+            upgrade::suit(&mut peer);
+        }
         ctx.upstream = peer._address.as_inet().copied();
         Ok(peer)
     }
@@ -191,6 +200,9 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !ctx.upgrade {
+            return Err(upgrade::unasked());
+        }
         // What the upstream speaks is between it and us.
         response.set_version(Version::HTTP_11);
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -212,6 +224,23 @@ impl ProxyHttp for Gateway {
             true => response.append_header("Via", answer::VIA).map(drop),
             false => response.insert_header("Via", answer::VIA),
         }
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Box<Ctx>,
+        kept: bool,
+    ) -> Box<Error> {
+        let mut error = upgrade::explained(error, session, ctx).more_context(format!("Peer: {peer}"));
+        if session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated() {
+            error.retry.decide_reuse(kept);
+        } else {
+            error.set_retry(false);
+        }
+        error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Ctx>) -> FailToProxy {

@@ -11,6 +11,7 @@ use super::invalid;
 use crate::answer::{self, Lines};
 use crate::answers;
 use crate::ctx::Ctx;
+use crate::upgrade::unasked;
 use crate::visit::Visit;
 
 /// How many lines a head may have.
@@ -48,7 +49,7 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Resul
     let modern = visit.is_modern();
     if (100..200).contains(&status) {
         if status == 101 {
-            return Err(invalid("it switches to a protocol that nobody asked for"));
+            return Err(unasked());
         }
         return interim(&head, status, length, modern).map(Some);
     }
