@@ -66,7 +66,7 @@ fn a_good_file_becomes_a_configuration() {
     assert_eq!(config.services[1].authority(), "10.0.0.1:81");
     assert_eq!(config.routes[0].service, Some(("demo".into(), entity_id("services", "demo"))));
     assert_eq!(config.routes[0].hosts, ["a.example", "*.b.example"]);
-    assert_eq!(config.consumers[0].credentials[0].plugin, "one");
+    assert_eq!(config.consumers[0].credentials[0].list, "one");
     let scopes: Vec<(&str, &Scope, bool)> = config.plugins.iter().map(|p| (p.name.as_str(), &p.scope, p.enabled)).collect();
     assert_eq!(scopes, [("one", &Scope::Route("demo".into()), true), ("two", &Scope::Global, false)]);
     assert_eq!(config.plugins[0].block.to_json(), serde_json::json!({ "limit": [1, 2], "nested": { "key": "x" } }));

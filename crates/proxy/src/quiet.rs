@@ -46,7 +46,7 @@ mod tests {
         let mut quiet = Quiet::new(Duration::from_secs(60));
         let started = Instant::now();
         for _ in 0..5 {
-            tokio::time::sleep(Duration::from_secs(50)).await;
+            sleep(Duration::from_secs(50)).await;
             assert!(std::future::poll_fn(|cx| Poll::Ready(quiet.poll_over(cx))).await.is_pending());
             quiet.broken();
         }
