@@ -277,6 +277,8 @@ fn an_upstream_that_fails_is_told_of_once_a_request_on_both_ways() {
                 "{name}"
             );
             assert_eq!((&one["route"]["name"], &one["ip"]), (&json!(name), &json!("127.0.0.1")));
+            let id = one["request_id"].as_str().unwrap();
+            assert!(gateway.log().iter().any(|line| line.contains(id) && line.contains("a request failed")), "{id}");
         }
     }
 }
@@ -322,7 +324,7 @@ fn the_sources_are_shown_with_what_they_tell() {
     check(
         "proxy",
         "upstream-error",
-        &["ip", "service", "route", "upstream", "error", "status"],
+        &["request_id", "ip", "service", "route", "upstream", "error", "status"],
         &json!(["service", "upstream", "error"]),
     );
     check("event-hooks", "disabled", &["hook", "reason", "since"], &json!(["hook"]));

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod access_log;
 mod admin;
 mod architecture;
 mod cli;
@@ -18,6 +19,7 @@ mod limits;
 mod limits_held;
 mod limits_own;
 mod limits_seen;
+mod metrics;
 mod reload;
 mod requests;
 mod stop;

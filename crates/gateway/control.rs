@@ -9,15 +9,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use sluice_admin::{Edit, Refusal, Status};
+use sluice_admin::{Edit, Exposition, Refusal, Status};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::{Live, Traffic};
 
+use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
+use crate::metrics;
 use crate::prepared::{Prepared, prepare};
 use crate::write_back::{self, replace_file};
 
@@ -51,12 +53,14 @@ pub struct Control {
     bus: Arc<Bus>,
     limiters: Arc<Limiters>,
     engine: Arc<Engine>,
+    access_log: Arc<AccessLog>,
     applied: Emitter<ConfigApplied>,
     rejected: Emitter<ConfigRejected>,
     crud: Crud,
     /// Held while a change is made: changes come one after the other.
     state: Mutex<State>,
     status: ArcSwap<Status>,
+    started_at: u64,
 }
 
 /// What the next change is compared with.
@@ -73,6 +77,7 @@ pub struct Parts {
     pub limiters: Arc<Limiters>,
     pub engine: Arc<Engine>,
     pub traffic: Arc<Traffic>,
+    pub access_log: Arc<AccessLog>,
 }
 
 impl Control {
@@ -82,6 +87,7 @@ impl Control {
         parts.engine.apply((&prepared.config.hooks).into(), prepared.network);
         parts.engine.replace(prepared.hooks);
         parts.limiters.budget().resize(prepared.config.limits.max_keys);
+        parts.access_log.apply(&prepared.config.access_log);
         let control = Self {
             file: file.to_owned(),
             config: ArcSwap::from_pointee(prepared.config),
@@ -93,8 +99,10 @@ impl Control {
             bus: parts.bus,
             limiters: parts.limiters,
             engine: parts.engine,
+            access_log: parts.access_log,
             state: Mutex::new(State { text, refused: None }),
             status: ArcSwap::from_pointee(Status { version: 1, applied_at, ..Status::default() }),
+            started_at: applied_at,
         };
         Arc::new(control)
     }
@@ -154,10 +162,14 @@ impl Control {
         self.engine.apply((&prepared.config.hooks).into(), prepared.network);
         self.engine.replace(prepared.hooks);
         self.limiters.budget().resize(prepared.config.limits.max_keys);
-        self.live.store(Arc::new(prepared.snapshot));
+        self.live.store(Arc::new(prepared.snapshot.continuing(&self.live.load())));
+        if before.access_log != prepared.config.access_log {
+            self.access_log.apply(&prepared.config.access_log);
+        }
         self.config.store(Arc::new(prepared.config));
-        let version = self.status.load().version + 1;
-        self.status.store(Arc::new(Status { version, applied_at: now(), ..Status::default() }));
+        let status = self.status.load();
+        let (version, refused) = (status.version + 1, status.refused);
+        self.status.store(Arc::new(Status { version, refused, applied_at: now(), ..Status::default() }));
         *state = State { text, refused: None };
         tracing::info!(version, origin = origin.name(), "configuration applied");
         self.applied.emit(|| ConfigApplied { version, origin: origin.name() });
@@ -174,7 +186,8 @@ impl Control {
             })
             .collect();
         // Whoever reads of it in the log finds it in the status.
-        self.status.store(Arc::new(Status { problems: lines.clone(), ..(*status).clone() }));
+        let refused = status.refused + 1;
+        self.status.store(Arc::new(Status { problems: lines.clone(), refused, ..(*status).clone() }));
         tracing::error!(
             origin = origin.name(),
             version = status.version,
@@ -230,6 +243,13 @@ impl sluice_admin::Control for AdminControl {
 
     fn limiters(&self) -> Arc<Limiters> {
         self.0.limiters.clone()
+    }
+
+    fn measure(&self, out: &mut Exposition) {
+        let Control { live, traffic, bus, access_log, started_at, .. } = &*self.0;
+        metrics::requests(&live.load(), traffic, out);
+        metrics::around(traffic, bus, access_log, out);
+        metrics::process(*started_at, out);
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {

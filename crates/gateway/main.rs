@@ -1,5 +1,6 @@
 //! The `sluice` binary: reads the command line and starts what it asks for.
 
+mod access_log;
 mod cli;
 mod config_file;
 mod control;
@@ -7,6 +8,7 @@ mod crud;
 mod explain;
 mod hooks;
 mod logging;
+mod metrics;
 mod prepared;
 mod run;
 mod schema;

@@ -14,6 +14,7 @@ use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::Traffic;
 
+use crate::access_log::AccessLog;
 use crate::config_file::{self, Unread};
 use crate::control::{Control, Parts};
 use crate::prepared::prepare;
@@ -77,15 +78,32 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     let listeners = Listeners::bind(&config, demo)?;
     let traffic: Arc<Traffic> = Arc::default();
     let engine = Engine::new(bus.clone(), sluice_hooks::Options::new(&config.server.state_dir));
-    let parts = Parts { bus: bus.clone(), limiters: limiters.clone(), engine: engine.clone(), traffic: traffic.clone() };
+    let access_log = AccessLog::start(traffic.clone()).context("cannot start a thread")?;
+    let parts = Parts {
+        bus: bus.clone(),
+        limiters: limiters.clone(),
+        engine: engine.clone(),
+        traffic: traffic.clone(),
+        access_log: access_log.clone(),
+    };
     let control = Control::new(file, text, prepared, parts);
     if let Err(error) = watch(file, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(2);
     let not_up = done.clone();
-    let wiring =
-        Wiring { config: &config, control, bus, engine, limiters, traffic, listeners, hangup: signals.hangup.clone(), done };
+    let wiring = Wiring {
+        config: &config,
+        control,
+        bus,
+        engine,
+        limiters,
+        traffic,
+        access_log: access_log.clone(),
+        listeners,
+        signals: signals.clone(),
+        done,
+    };
     let server = wiring.server();
     let running = std::thread::Builder::new().name("server".into());
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(signals) });
@@ -95,6 +113,7 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     announcing.spawn(move || announce(&config, demo, &not_up)).context("cannot start a thread")?;
     // Pingora sleeps its whole grace period before it returns; the process is done when the hooks are.
     let ended = stopped.recv().map_err(|_| anyhow!("a part of the gateway broke down"))?;
+    access_log.close();
     ended.map_err(|problem| anyhow!(problem))?;
     tracing::info!("stopped");
     Ok(())

@@ -9,10 +9,12 @@ use pingora_core::services::background::BackgroundService;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+use crate::access_log::AccessLog;
 use crate::control::{Control, Origin};
 use crate::run::Ended;
+use crate::signals::Signals;
 use crate::stop::{begun, drained};
 
 /// How often limiters drop keys at rest.
@@ -68,12 +70,12 @@ impl BackgroundService for Httpbin {
     }
 }
 
-/// What is done from time to time, and on SIGHUP.
+/// What is done from time to time, and on SIGHUP and SIGUSR1.
 pub struct Housekeeping {
     pub control: Arc<Control>,
     pub limiters: Arc<Limiters>,
-    /// Told by SIGHUP.
-    pub hangup: Arc<Notify>,
+    pub access_log: Arc<AccessLog>,
+    pub signals: Signals,
 }
 
 #[async_trait]
@@ -82,8 +84,12 @@ impl BackgroundService for Housekeeping {
         loop {
             tokio::select! {
                 () = begun(&mut shutdown) => return,
-                () = self.hangup.notified() => self.control.reload(Origin::Signal),
-                () = tokio::time::sleep(SWEEP) => self.limiters.sweep(),
+                () = self.signals.reopen.notified() => self.access_log.reopen(),
+                () = self.signals.hangup.notified() => self.control.reload(Origin::Signal),
+                () = tokio::time::sleep(SWEEP) => {
+                    self.limiters.sweep();
+                    self.access_log.tell_dropped();
+                }
             }
         }
     }

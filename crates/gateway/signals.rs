@@ -15,25 +15,28 @@ pub struct Signals {
     stop: watch::Receiver<bool>,
     /// Told by SIGHUP.
     pub hangup: Arc<Notify>,
+    /// Told by SIGHUP and SIGUSR1: files that are written may have been moved.
+    pub reopen: Arc<Notify>,
 }
 
 struct Caught {
     term: Signal,
     int: Signal,
     hangup: Signal,
+    user: Signal,
 }
 
 impl Signals {
     /// Catches signals from now on, in a thread of its own.
     pub fn catch() -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let hangup = Arc::<Notify>::default();
+        let [hangup, reopen] = [(); 2].map(|()| Arc::<Notify>::default());
         let (ready, caught) = sync_channel(1);
-        let told = hangup.clone();
+        let told = [hangup.clone(), reopen.clone()];
         let thread = std::thread::Builder::new().name("signals".into());
         thread.spawn(move || wait(&ready, &stop, &told)).context("cannot start a thread")?;
         caught.recv().context("the thread for signals ended")?.context("signals cannot be caught")?;
-        Ok(Self { stop: stopped, hangup })
+        Ok(Self { stop: stopped, hangup, reopen })
     }
 }
 
@@ -49,11 +52,12 @@ impl ShutdownSignalWatch for Signals {
 }
 
 /// SIGTERM or SIGINT stops; a second one ends the process at once.
-fn wait(ready: &SyncSender<std::io::Result<()>>, stop: &watch::Sender<bool>, hangup: &Notify) {
+fn wait(ready: &SyncSender<std::io::Result<()>>, stop: &watch::Sender<bool>, [hangup, reopen]: &[Arc<Notify>; 2]) {
     let caught = tokio::runtime::Builder::new_current_thread().enable_io().build().and_then(|runtime| {
         let caught = runtime.block_on(async {
-            let [term, int, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-            std::io::Result::Ok(Caught { term: term?, int: int?, hangup: hangup? })
+            let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
+            let [term, int, hangup, user] = kinds.map(signal);
+            std::io::Result::Ok(Caught { term: term?, int: int?, hangup: hangup?, user: user? })
         })?;
         Ok((runtime, caught))
     });
@@ -67,7 +71,8 @@ fn wait(ready: &SyncSender<std::io::Result<()>>, stop: &watch::Sender<bool>, han
     runtime.block_on(async {
         loop {
             tokio::select! {
-                _ = caught.hangup.recv() => { hangup.notify_one(); continue }
+                _ = caught.hangup.recv() => { reopen.notify_one(); hangup.notify_one(); continue }
+                _ = caught.user.recv() => { reopen.notify_one(); continue }
                 _ = caught.term.recv() => {}
                 _ = caught.int.recv() => {}
             }

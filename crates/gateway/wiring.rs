@@ -12,11 +12,13 @@ use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::{Limiters, PLUGINS};
 use sluice_proxy::{Front, Gateway, Traffic, service_conf};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+use crate::access_log::AccessLog;
 use crate::control::{AdminControl, Control};
 use crate::run::{Ended, Listeners};
 use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
+use crate::signals::Signals;
 use crate::stop::Drain;
 
 /// What the services are made of.
@@ -27,9 +29,9 @@ pub struct Wiring<'a> {
     pub engine: Arc<Engine>,
     pub limiters: Arc<Limiters>,
     pub traffic: Arc<Traffic>,
+    pub access_log: Arc<AccessLog>,
     pub listeners: Listeners,
-    /// Told by SIGHUP.
-    pub hangup: Arc<Notify>,
+    pub signals: Signals,
     /// Told when the hooks have delivered or kept what waited: the end of a stop.
     pub done: SyncSender<Ended>,
 }
@@ -37,7 +39,7 @@ pub struct Wiring<'a> {
 impl Wiring<'_> {
     /// The server, ready to run.
     pub fn server(self) -> Server {
-        let Self { config, control, bus, engine, limiters, traffic, listeners, hangup, done } = self;
+        let Self { config, control, bus, engine, limiters, traffic, access_log, listeners, signals, done } = self;
         let (drain, drained) = watch::channel(false);
         let mut server = Server::new_with_opt_and_conf(None, service_conf(config));
         server.bootstrap();
@@ -48,7 +50,7 @@ impl Wiring<'_> {
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
         let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
-        server.add_service(background_service("housekeeping", Housekeeping { control, limiters, hangup }));
+        server.add_service(background_service("housekeeping", Housekeeping { control, limiters, access_log, signals }));
         if let Some(httpbin) = listeners.httpbin {
             server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
         }

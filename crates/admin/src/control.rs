@@ -8,6 +8,8 @@ use sluice_config::{Config, Diagnostics};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 
+use crate::exposition::Exposition;
+
 /// How the Admin API sees and changes the running gateway.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
@@ -19,6 +21,8 @@ pub trait Control: Send + Sync + 'static {
     fn engine(&self) -> Arc<Engine>;
     /// The limits at work.
     fn limiters(&self) -> Arc<Limiters>;
+    /// Adds what only the gateway counts, for `/metrics`.
+    fn measure(&self, out: &mut Exposition);
     /// Makes a change: validates the whole, swaps it in, writes it back. Answers the version that is in force then.
     async fn change(&self, edit: Edit) -> Result<u64, Refusal>;
 }
@@ -32,6 +36,8 @@ pub struct Status {
     pub applied_at: u64,
     /// What was wrong with the last change that was refused, if nothing was applied since.
     pub problems: Vec<String>,
+    /// Changes that were refused since the start.
+    pub refused: u64,
     /// Requests answered or proxied since the start.
     pub total_requests: u64,
     /// Requests under way.

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::entities::{list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
 use crate::{
-    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, node, plugins, reply, sources, status,
+    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins, reply, sources,
+    status,
 };
 
 /// Every path, and what may be done there.
@@ -47,6 +48,7 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/limits", get(limits::all).delete(limits::reset_all)),
         ("/limits/{limiter}", get(limits::one).delete(limits::reset_limit)),
         ("/limits/{limiter}/{key}", get(limits::client).delete(limits::reset_client)),
+        ("/metrics", get(metrics::metrics)),
         ("/plugins", list::<PluginEntry>()),
         ("/plugins/{plugins}", one::<PluginEntry>()),
         ("/routes", list::<Route>()),

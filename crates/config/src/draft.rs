@@ -17,7 +17,7 @@ use crate::block::Block;
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::document::Document;
 use crate::entities::{Admin, Config, Limits, PluginEntry, Scope, Server};
-use crate::file::{AdminTable, HooksTable, LimitsTable, ServerTable};
+use crate::file::{AccessLogTable, AdminTable, HooksTable, LimitsTable, ServerTable};
 use crate::ids::entity_id;
 use crate::interpolate::Environment;
 use crate::key_path::KeyPath;
@@ -27,7 +27,7 @@ use crate::tree::{Node, Table};
 
 /// The tables of the top level.
 pub(crate) const SECTIONS: &[&str] =
-    &["server", "admin", "limits", "hooks", "services", "routes", "consumers", "plugins", "event_hooks"];
+    &["server", "admin", "access_log", "limits", "hooks", "services", "routes", "consumers", "plugins", "event_hooks"];
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
@@ -70,6 +70,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.check_addresses(&server, &admin);
     let limits = reader.limits(root);
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
+    let access_log = reader.section::<AccessLogTable>(root, "access_log").unwrap_or_default().into_access_log();
     let services = reader.entities(root, "services", Reader::service);
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", Reader::consumer);
@@ -80,7 +81,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
     reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
-    let config = Config { server, admin, limits, hooks, services, routes, consumers, plugins, event_hooks };
+    let config = Config { server, admin, access_log, limits, hooks, services, routes, consumers, plugins, event_hooks };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 

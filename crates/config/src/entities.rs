@@ -1,5 +1,6 @@
 //! What the gateway needs: entities in Kong's shape, with defaults filled in and references resolved.
 
+mod access_log;
 mod consumer;
 mod event_hook;
 mod plugin;
@@ -7,6 +8,7 @@ mod route;
 mod server;
 mod service;
 
+pub use access_log::{AccessLog, AccessLogFormat};
 pub use consumer::{Consumer, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
 pub use plugin::{PluginEntry, Scope};
@@ -25,6 +27,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// The Admin API.
     pub admin: Admin,
+    /// The access log.
+    pub access_log: AccessLog,
     /// Upstream services, in the order of the file.
     pub services: Vec<Service>,
     /// Routes, in the order of the file.

@@ -1,5 +1,6 @@
 //! What users write: one type for each kind of table, with its defaults. Unknown keys are mistakes.
 
+mod access_log;
 mod consumer;
 mod event_hook;
 mod plugin;
@@ -7,6 +8,7 @@ mod route;
 mod server;
 mod service;
 
+pub(crate) use access_log::AccessLogTable;
 pub(crate) use consumer::ConsumerTable;
 pub(crate) use event_hook::EventHookTable;
 pub(crate) use plugin::PluginTable;

@@ -29,8 +29,8 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits, PluginEntry, Protocol, Route,
-    Scope, Server, Service, Stamps,
+    AccessLog, AccessLogFormat, Admin, Config, Consumer, CredentialEntry, Egress, EventHook, EventName, Format, Hooks, Limits,
+    PluginEntry, Protocol, Route, Scope, Server, Service, Stamps,
 };
 pub use ids::entity_id;
 pub use interpolate::{Environment, ProcessEnvironment};

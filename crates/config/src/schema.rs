@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::file::{AdminTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable};
+use crate::file::{
+    AccessLogTable, AdminTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable,
+};
 
 /// The schemas of what this crate does not read itself.
 pub struct Extensions {
@@ -51,6 +53,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
     let mut definitions: Map<String, Value> = Map::new();
     let server = schema_of::<ServerTable>(&mut generator);
     let admin = schema_of::<AdminTable>(&mut generator);
+    let access_log = schema_of::<AccessLogTable>(&mut generator);
     let limits = schema_of::<LimitsTable>(&mut generator);
     let hooks = schema_of::<HooksTable>(&mut generator);
     definitions.extend(generator.take_definitions(true));
@@ -64,6 +67,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
         "properties": {
             "server": server,
             "admin": admin,
+            "access_log": access_log,
             "limits": limits,
             "hooks": hooks,
             "services": { "type": "object", "additionalProperties": service },

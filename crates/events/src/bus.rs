@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
@@ -27,6 +27,9 @@ pub struct Bus {
     /// Whether the consumer waits to be woken.
     asleep: AtomicBool,
     wake: Notify,
+    /// How many events were collected, and how many of all were counted only.
+    taken: AtomicU64,
+    spilled: AtomicU64,
 }
 
 /// What the consumer gets: an event, and how many it stands for.
@@ -70,6 +73,8 @@ impl Bus {
             wanted: kinds().map(|_| AtomicBool::new(false)).collect(),
             asleep: AtomicBool::new(false),
             wake: Notify::new(),
+            taken: AtomicU64::new(0),
+            spilled: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +121,7 @@ impl Bus {
 
     /// Appends what happened so far, without waiting.
     pub fn try_collect(&self, out: &mut Vec<Occurrence>) {
+        let (before, mut taken) = (out.len(), 0);
         // A bounded number, so that pushers who are faster than this cannot keep it here.
         for _ in 0..self.queue.capacity() {
             let Some(event) = self.queue.pop() else { break };
@@ -125,11 +131,24 @@ impl Bus {
             let first_at = spilled.event.at();
             out.push(Occurrence { event: spilled.event, count: spilled.count, first_at, last_at: spilled.last_at });
         });
+        out[before..].iter().for_each(|occurrence| taken += occurrence.count);
+        self.taken.fetch_add(taken, Ordering::Relaxed);
+    }
+
+    /// How many events were collected since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many events found the queue full, and were counted only.
+    pub fn spilled(&self) -> u64 {
+        self.spilled.load(Ordering::Relaxed)
     }
 
     fn push(&self, event: Event, kind: usize) {
         if let Err(event) = self.queue.push(event) {
             self.spill.add(event, kind);
+            self.spilled.fetch_add(1, Ordering::Relaxed);
         }
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::SeqCst) {
@@ -236,6 +255,7 @@ mod tests {
             [(1, "\"0.0.0.1\"".into()), (1, "\"0.0.0.1\"".into()), (2, "\"0.0.0.1\"".into()), (2, "\"0.0.0.2\"".into())]
         );
         assert!(collected(&bus).is_empty());
+        assert_eq!((bus.taken(), bus.spilled()), (6, 4));
     }
 
     #[test]

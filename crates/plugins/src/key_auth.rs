@@ -142,6 +142,10 @@ fn check_credential(block: &Block) -> Result<String, Vec<Problem>> {
 }
 
 impl Plugin for KeyAuth {
+    fn secret_arguments(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.argument.clone()).collect()
+    }
+
     fn on_request(&self, cx: &mut Cx<'_>) -> Flow {
         if !self.run_on_preflight && cx.request.method == Method::OPTIONS {
             return Flow::Continue;

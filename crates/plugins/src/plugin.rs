@@ -33,6 +33,11 @@ pub trait Plugin: Send + Sync {
         Flow::Continue
     }
 
+    /// Names of arguments of the query whose values nobody may read in a log.
+    fn secret_arguments(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Changes the request that goes to the upstream.
     fn on_upstream_request(&self, _memory: &Memory, _request: &mut dyn UpstreamRequest) {}
 }

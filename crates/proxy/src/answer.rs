@@ -56,9 +56,10 @@ impl Lines {
 }
 
 /// How long the upstream took, and how long we did, in milliseconds.
-pub(crate) fn latencies(ctx: &Ctx) -> [(&'static str, u64); 2] {
+pub(crate) fn latencies(ctx: &mut Ctx) -> [(&'static str, u64); 2] {
     let now = Instant::now();
     let sent = ctx.upstream_started.unwrap_or(now);
+    ctx.waited = Some(now - sent);
     [
         ("X-Kong-Upstream-Latency", (now - sent).as_millis() as u64),
         ("X-Kong-Proxy-Latency", (sent - ctx.started).as_millis() as u64),

@@ -60,7 +60,10 @@ impl Chain {
             let Some(step) = held.as_ref().or_else(next) else { return Flow::Continue };
             match step.plugin.on_request(cx) {
                 Flow::Continue => {}
-                Flow::Respond(reply) => return Flow::Respond(reply),
+                Flow::Respond(reply) => {
+                    progress.refused_by = Some(step.kind.name);
+                    return Flow::Respond(reply);
+                }
                 Flow::Hold(time) => {
                     progress.held = Some(step.clone());
                     return Flow::Hold(time);
@@ -94,6 +97,8 @@ pub(crate) struct Progress {
     merged: Merged,
     /// The plugin that holds it.
     held: Option<Step>,
+    /// The plugin that answered it.
+    pub refused_by: Option<&'static str>,
 }
 
 /// Two sorted lists read as one. The second may appear on the way; where both have a plugin, the second's counts.

@@ -1,8 +1,8 @@
 //! What is remembered of a request between Pingora's phases.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -19,6 +19,10 @@ pub struct Ctx {
     pub(crate) id: RequestId,
     pub(crate) started: Instant,
     pub(crate) upstream_started: Option<Instant>,
+    /// How long the upstream took to begin its answer.
+    pub(crate) waited: Option<Duration>,
+    /// The upstream that was asked last.
+    pub(crate) upstream: Option<SocketAddr>,
     pub(crate) client_ip: IpAddr,
     /// The position of the route, once found.
     pub(crate) route: Option<usize>,
@@ -30,6 +34,13 @@ pub struct Ctx {
     pub(crate) failures: u16,
     /// The status of an answer that went past Pingora; 0 as long as there is none.
     pub(crate) answered: u16,
+    /// Bytes of its body.
+    pub(crate) sent: u64,
+    /// The plugin that refused it, and whether for a limit.
+    pub(crate) refused_by: Option<&'static str>,
+    pub(crate) limited: bool,
+    /// Whether its route counts it as under way.
+    pub(crate) counted: bool,
     pub(crate) memory: Memory,
     pub(crate) under_way: UnderWay,
 }

@@ -53,10 +53,12 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
 
 /// Asks the plugins of the route, and prepares what the upstream will see; or says what to answer instead.
 pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix }: &Routed<'_>) -> Result<(), Reply> {
-    let Ctx { snapshot, client_ip, memory, route: Some(at), .. } = ctx else { return Ok(()) };
+    let Ctx { snapshot, client_ip, memory, route: Some(at), refused_by, limited, counted, .. } = ctx else { return Ok(()) };
     let request = visit.request;
     let route = &snapshot.routes[*at];
     let service = route.service.as_ref();
+    route.tally.begin();
+    *counted = true;
     if snapshot.has_plugins(route) {
         let service = service.map(|service| &service.entity);
         let mut cx = Cx { request, path, client_ip: *client_ip, route: &route.entity, service, memory };
@@ -64,7 +66,11 @@ pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix 
         loop {
             match route.chain.on_request(&snapshot.consumers, &mut cx, &mut progress) {
                 Flow::Continue => break,
-                Flow::Respond(reply) => return Err(reply),
+                Flow::Respond(reply) => {
+                    *refused_by = progress.refused_by;
+                    *limited = reply.status == StatusCode::TOO_MANY_REQUESTS;
+                    return Err(reply);
+                }
                 Flow::Hold(time) => hold(visit, time).await?,
             }
         }

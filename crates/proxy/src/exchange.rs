@@ -69,7 +69,10 @@ async fn ask(
     let mut may_be_kept = true;
     loop {
         let mut upstream = match Upstream::reach(service, may_be_kept, client).await {
-            Ok(upstream) => upstream,
+            Ok(upstream) => {
+                ctx.upstream = Some(upstream.address);
+                upstream
+            }
             Err(error) => {
                 ctx.failures += 1;
                 let for_nobody = *error.esource() == ErrorSource::Downstream;
@@ -107,6 +110,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
         let used = if out.is_empty() && body.as_it_is() {
             let part = body.part(answer.len());
             visit.answer(ctx, head.status, &answer[..part]).await?;
+            ctx.sent = body.passed;
             part
         } else {
             body.take(&answer, &mut out).map_err(invalid)?
@@ -116,6 +120,7 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
             break;
         }
         visit.answer(ctx, head.status, &out).await?;
+        ctx.sent = body.passed;
         out.clear();
         answer.reserve(body.room());
         if upstream.fill(&mut answer, visit.connection()?).await? == 0 {
@@ -130,7 +135,9 @@ async fn pass(visit: &Visit<'_>, ctx: &mut Ctx, head: Head, (mut upstream, mut a
     if head.upstream_may_stay && answer.is_empty() {
         upstream.keep();
     }
-    visit.answer(ctx, head.status, &out).await
+    visit.answer(ctx, head.status, &out).await?;
+    ctx.sent = body.passed;
+    Ok(())
 }
 
 fn closed(when: &'static str) -> Box<Error> {

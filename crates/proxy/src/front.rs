@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::connection::Connection;
 use crate::ctx::Ctx;
 use crate::decide;
+use crate::ended::{Ending, ended};
 use crate::exchange::exchange;
 use crate::extent::Extent;
 use crate::failure::reply_to;
@@ -99,6 +100,8 @@ impl Front {
             self.apologise(&visit, &mut ctx, &error).await;
             ctx.log(&error, ctx.answered);
         }
+        let (status, sent) = (ctx.answered, ctx.sent);
+        ended(&self.gateway.traffic, &ctx, &Ending { request, status, received: 0, sent });
         Served::Answered(visit.stays())
     }
 
@@ -137,6 +140,7 @@ impl Front {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let _open = self.gateway.traffic.connect(stream.get_ssl_digest().is_some());
         let mut connection = Box::new(Connection::new(stream));
         if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.hand_over_all(connection, shutdown).await;

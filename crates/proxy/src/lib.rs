@@ -2,6 +2,7 @@
 //!
 //! A request reads one [`Snapshot`] from start to end; a reload builds a whole new one and swaps it in.
 
+mod access_log;
 mod answer;
 mod balancer;
 mod caller;
@@ -11,6 +12,7 @@ mod client_ip;
 mod connection;
 mod ctx;
 mod decide;
+mod ended;
 mod exchange;
 mod extent;
 mod failure;
@@ -26,13 +28,17 @@ mod router;
 mod service;
 mod snapshot;
 mod stream;
+mod stripe;
+mod tally;
 mod target;
 mod told;
 mod traffic;
 mod visit;
 
+pub use access_log::Lines;
 pub use ctx::Ctx;
 pub use front::Front;
 pub use service::{Gateway, service_conf};
 pub use snapshot::{Live, Snapshot};
-pub use traffic::Traffic;
+pub use tally::{BOUNDS, Sums, Times};
+pub use traffic::{Connections, Traffic};

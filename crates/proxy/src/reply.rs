@@ -28,10 +28,13 @@ pub(crate) async fn write(visit: &Visit<'_>, ctx: &mut Ctx, reply: Reply) -> Res
     lines.number_line(b"X-Kong-Response-Latency", ctx.started.elapsed().as_millis() as u64);
     lines.line(b"Server", SERVER);
     let mut bytes = lines.end(visit.stays());
-    if visit.request.method != Method::HEAD {
+    let sent = if visit.request.method == Method::HEAD { 0 } else { body.len() as u64 };
+    if sent > 0 {
         bytes.extend_from_slice(&body);
     }
-    visit.answer(ctx, reply.status.as_u16(), &bytes).await
+    visit.answer(ctx, reply.status.as_u16(), &bytes).await?;
+    ctx.sent = sent;
+    Ok(())
 }
 
 /// Writes the same answer where requests share a connection (HTTP/2); to a call of gRPC in its own words.

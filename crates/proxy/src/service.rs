@@ -20,6 +20,7 @@ use sluice_plugins::{Memory, Reply, number};
 use crate::answer;
 use crate::ctx::Ctx;
 use crate::decide;
+use crate::ended::{Ending, ended};
 use crate::failure::reply_to;
 use crate::forward::forward;
 use crate::framing;
@@ -40,7 +41,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Gateway {
     live: Arc<Live>,
-    traffic: Arc<Traffic>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) upstream_error: Emitter<UpstreamError>,
 }
 
@@ -81,12 +82,18 @@ impl Gateway {
             id: RequestId::new(),
             started: Instant::now(),
             upstream_started: None,
+            waited: None,
+            upstream: None,
             client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             route: None,
             target: Bytes::new(),
             prefix: None,
             failures: 0,
             answered: 0,
+            sent: 0,
+            refused_by: None,
+            limited: false,
+            counted: false,
             memory: Memory::default(),
             under_way: self.traffic.begin(),
         })
@@ -125,10 +132,12 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
         ctx.upstream_started = Some(Instant::now());
         let service = ctx.service().ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        service.target.peer().await.map_err(|error| {
-            tracing::warn!(service = service.name, %error, "name resolution failed");
+        let peer = service.target.peer().await.map_err(|error| {
+            tracing::warn!(service = service.name, request_id = ctx.id.as_str(), %error, "name resolution failed");
             Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
-        })
+        })?;
+        ctx.upstream = peer._address.as_inet().copied();
+        Ok(peer)
     }
 
     fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Box<Ctx>, mut error: Box<Error>) -> Box<Error> {
@@ -205,6 +214,9 @@ impl ProxyHttp for Gateway {
         if let Some(error) = error {
             ctx.log(error, status);
         }
+        // What went past Pingora, and what it knows of.
+        let (received, sent) = (session.body_bytes_read() as u64, ctx.sent + session.body_bytes_sent() as u64);
+        ended(&self.traffic, ctx, &Ending { request: session.req_header(), status, received, sent });
     }
 }
 

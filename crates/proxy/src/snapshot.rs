@@ -11,9 +11,11 @@ use sluice_config::{Config, Route, Scope, Service};
 use sluice_events::Entity;
 use sluice_plugins::Built;
 
+use crate::access_log::AccessLog;
 use crate::balancer::Target;
 use crate::chain::{Chain, OfConsumers};
 use crate::router::Router;
+use crate::tally::{Sums, Tally};
 
 /// The snapshot in force. A request loads it once.
 pub type Live = ArcSwap<Snapshot>;
@@ -24,6 +26,7 @@ pub struct Snapshot {
     pub(crate) routes: Vec<RouteView>,
     pub(crate) consumers: OfConsumers,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) access_log: Option<AccessLog>,
 }
 
 /// A route with everything that is on its way.
@@ -34,6 +37,7 @@ pub(crate) struct RouteView {
     pub preserve_host: bool,
     pub service: Option<Arc<ServiceView>>,
     pub chain: Chain,
+    pub tally: Arc<Tally>,
 }
 
 /// A service with the way to it.
@@ -68,7 +72,26 @@ impl Snapshot {
             routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
             consumers: consumers.filter(|(_, chain)| !chain.is_empty()).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            access_log: AccessLog::new(config, plugins),
         }
+    }
+
+    /// Counts on where another one stands: by route, as long as it leads to the same service.
+    pub fn continuing(mut self, before: &Self) -> Self {
+        let known: HashMap<_, _> = before.routes.iter().map(|route| (route.labels(), &route.tally)).collect();
+        for route in &mut self.routes {
+            if let Some(tally) = known.get(&route.labels()) {
+                route.tally = (*tally).clone();
+            }
+        }
+        self
+    }
+
+    /// What was counted of each route that had a request: its name, its service's name, the sums.
+    pub fn sums(&self) -> impl Iterator<Item = (&str, &str, Sums)> {
+        let all = self.routes.iter().map(|route| (route.labels(), route.tally.sums()));
+        all.filter(|(_, sums)| sums.under_way > 0 || !sums.codes.is_empty())
+            .map(|((route, service), sums)| (route, service, sums))
     }
 }
 
@@ -96,7 +119,13 @@ impl RouteView {
             preserve_host: route.preserve_host,
             service: service.and_then(|name| services.get(name)).cloned(),
             chain: Chain::new(plugins, applies),
+            tally: Arc::default(),
         }
+    }
+
+    /// What tells what is counted of it apart: its name and its service's.
+    fn labels(&self) -> (&str, &str) {
+        (&self.name, self.service.as_ref().map_or("", |service| &service.name))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ctx::Ctx;
 pub(crate) fn tell(emitter: &Emitter<UpstreamError>, error: &Error, status: u16, ctx: &Ctx) {
     let (Some(word), Some(service)) = (word_for(error), ctx.service()) else { return };
     emitter.emit(|| UpstreamError {
+        request_id: ctx.id.as_str().to_owned(),
         ip: ctx.client_ip,
         service: Some(service.entity.clone()),
         route: ctx.route.map(|at| ctx.snapshot.routes[at].entity.clone()),

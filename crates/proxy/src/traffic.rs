@@ -1,13 +1,21 @@
-//! How many requests there were, and how many are under way.
+//! How many requests and connections there were, and how many there are; what is known of requests without a route.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::access_log::Lines;
+use crate::tally::{Sums, Tally};
 
 /// Counters of the proxy.
 #[derive(Default)]
 pub struct Traffic {
     begun: AtomicU64,
     ended: AtomicU64,
+    plain: AtomicU64,
+    tls: AtomicU64,
+    closed: AtomicU64,
+    pub(crate) unrouted: Tally,
+    pub(crate) lines: Lines,
 }
 
 impl Traffic {
@@ -23,9 +31,51 @@ impl Traffic {
         self.begun.load(Ordering::Acquire).saturating_sub(ended)
     }
 
+    /// What was counted of requests that were of no route.
+    pub fn unrouted(&self) -> Sums {
+        self.unrouted.sums()
+    }
+
+    /// The lines of the access log that nobody has written yet.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// Connections of clients.
+    pub fn connections(&self) -> Connections {
+        let closed = self.closed.load(Ordering::Acquire);
+        let [plain, tls] = [&self.plain, &self.tls].map(|counter| counter.load(Ordering::Acquire));
+        Connections { plain, tls, open: (plain + tls).saturating_sub(closed) }
+    }
+
+    /// A client has connected. It is gone when what is returned is.
+    pub(crate) fn connect(self: &Arc<Self>, tls: bool) -> Open {
+        if tls { &self.tls } else { &self.plain }.fetch_add(1, Ordering::AcqRel);
+        Open(self.clone())
+    }
+
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         self.begun.fetch_add(1, Ordering::AcqRel);
         UnderWay(Some(self.clone()))
+    }
+}
+
+/// How many connections of clients there were, and how many are open.
+pub struct Connections {
+    /// Without TLS, since the start.
+    pub plain: u64,
+    /// With TLS, since the start.
+    pub tls: u64,
+    /// Of both, now.
+    pub open: u64,
+}
+
+/// A connection that is open.
+pub(crate) struct Open(Arc<Traffic>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sluice_admin::{Control, Edit, Refusal, Status};
+use sluice_admin::{Control, Edit, Exposition, Refusal, Status};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
@@ -110,6 +110,7 @@ impl Control for Fake {
             version: state.version,
             applied_at: 1_700_000_000,
             problems: vec!["a problem".into()],
+            refused: 1,
             total_requests: 7,
             active_requests: 2,
         }
@@ -121,6 +122,10 @@ impl Control for Fake {
 
     fn limiters(&self) -> Arc<Limiters> {
         Arc::default()
+    }
+
+    fn measure(&self, out: &mut Exposition) {
+        out.counter("measured_total", "What only the gateway counts.").value(3);
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {

@@ -7,7 +7,7 @@ use sluice_admin::{Options, router, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::start;
+use crate::client::{start, start_with};
 use crate::fake::{FILE, Fake};
 
 #[tokio::test]
@@ -42,6 +42,19 @@ async fn methods_that_are_not_there_are_refused() {
     let head = api.ask("HEAD", "/services", &[], "").await.is(200);
     assert_eq!((head.text.as_str(), head.header("content-length")), ("", get.header("content-length")));
     assert_eq!(api.ask("HEAD", "/nowhere", &[], "").await.is(404).text, "");
+}
+
+#[tokio::test]
+async fn metrics_are_text_and_stand_behind_the_token() {
+    let api = start_with(FILE, Some("secret")).await;
+    api.get("/metrics").await.is(401);
+    let metrics = api.ask("GET", "/metrics", &[("Authorization", "Bearer secret")], "").await.is(200);
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    for line in
+        ["measured_total 3", "sluice_requests_total 7", "sluice_config_changes_total{result=\"refused\"} 1", "sluice_outbox_ok 0"]
+    {
+        assert!(metrics.text.lines().any(|shown| shown == line), "{line}: {}", metrics.text);
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ const NAME: &str = "proxy";
 /// A request failed at its upstream, and the client was told so. What an upstream answers itself is no such failure.
 #[derive(Serialize)]
 pub struct UpstreamError {
+    /// The id of the request, as it stands in the logs.
+    pub request_id: String,
     /// From where.
     pub ip: IpAddr,
     /// What was called.
@@ -39,11 +41,12 @@ impl EventType for UpstreamError {
     const SOURCE: &'static str = NAME;
     const NAME: &'static str = "upstream-error";
     const SUMMARY: &'static str = "An upstream could not be reached, was too slow, or gave no valid answer";
-    const FIELDS: &'static [&'static str] = &["ip", "service", "route", "upstream", "error", "status"];
+    const FIELDS: &'static [&'static str] = &["request_id", "ip", "service", "route", "upstream", "error", "status"];
     const UNIQUE: &'static [&'static str] = &["service", "upstream", "error"];
 
     fn sample() -> Self {
         Self {
+            request_id: "0af7651916cd43dd8448eb211c80319c".into(),
             ip: IpAddr::from([192, 0, 2, 1]),
             service: Some(samples::service()),
             route: Some(samples::route()),

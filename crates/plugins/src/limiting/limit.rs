@@ -42,11 +42,12 @@ pub struct Shown<'a> {
 /// A window of a limit.
 #[derive(Serialize)]
 pub struct ShownWindow {
-    window: Window,
+    /// Its length.
+    pub window: Window,
     limit: u64,
     window_type: &'static str,
     /// How many clients are remembered.
-    keys: usize,
+    pub keys: usize,
     /// How many checks were counted for a client's network, since there was no room for the client.
     overflowed: u64,
 }

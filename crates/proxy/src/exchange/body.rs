@@ -28,6 +28,8 @@ pub(super) enum Coding {
 pub(super) struct Body {
     state: State,
     coding: Coding,
+    /// How many of its bytes were read.
+    pub passed: u64,
 }
 
 enum State {
@@ -45,7 +47,7 @@ impl Body {
             Framing::Chunked => State::Chunks(Chunks::new()),
             Framing::Close => State::UntilClose,
         };
-        Self { state, coding }
+        Self { state, coding, passed: 0 }
     }
 
     pub fn ended(&self) -> bool {
@@ -59,7 +61,7 @@ impl Body {
 
     /// How many of so many bytes are of this body; they count as passed on.
     pub fn part(&mut self, length: usize) -> usize {
-        match &mut self.state {
+        let part = match &mut self.state {
             State::Left(left) => {
                 let part = usize::try_from(*left).unwrap_or(usize::MAX).min(length);
                 *left -= part as u64;
@@ -70,7 +72,9 @@ impl Body {
             }
             State::UntilClose => length,
             State::Chunks(_) | State::Ended => 0,
-        }
+        };
+        self.passed += part as u64;
+        part
     }
 
     /// Appends what is read of it to `out`, as the client is told. How many bytes were of this body.
@@ -80,8 +84,11 @@ impl Body {
             self.put(&bytes[..part], out);
             return Ok(part);
         };
-        let coding = self.coding;
-        let read = chunks.read(bytes, |data| put(coding, data, out))?;
+        let (coding, passed) = (self.coding, &mut self.passed);
+        let read = chunks.read(bytes, |data| {
+            *passed += data.len() as u64;
+            put(coding, data, out);
+        })?;
         if chunks.ended() {
             self.state = State::Ended;
         }

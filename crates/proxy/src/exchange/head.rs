@@ -31,7 +31,7 @@ pub(super) struct Head {
 }
 
 /// Reads a head and writes it again. None: it has not arrived whole.
-pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Option<Head>> {
+pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Result<Option<Head>> {
     let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_LINES];
     let mut head = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut room);
@@ -56,6 +56,7 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
     let coded = modern && matches!(framing, Framing::Chunked | Framing::Close);
     let client_may_stay = visit.stays() && (modern || !matches!(framing, Framing::Chunked | Framing::Close));
     let mut lines = Lines::begin(status, reason.as_bytes());
+    let latencies = answer::latencies(ctx);
     let left = &ctx.memory.response_headers;
     for header in &*head.headers {
         if !said.is_between(header.name) && !answer::is_ours(header.name, left) {
@@ -72,7 +73,7 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &Ctx) -> Result<Op
         lines.line(b"Transfer-Encoding", b"chunked");
     }
     lines.0.extend_from_slice(left.bytes());
-    answer::latencies(ctx).into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
+    latencies.into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.line(b"Via", answer::VIA.as_bytes());
     let coding = if coded { Coding::Chunked } else { Coding::Plain };

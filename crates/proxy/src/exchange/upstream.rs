@@ -19,7 +19,7 @@ use crate::snapshot::ServiceView;
 
 pub(super) struct Upstream {
     stream: TcpStream,
-    address: SocketAddr,
+    pub address: SocketAddr,
     /// It was kept from an earlier request, and may be dead.
     pub kept: bool,
     read_timeout: Duration,
