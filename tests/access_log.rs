@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, DEADLINE, Gateway, Request, eventually, httpbin, raw, read_head, request};
+use crate::harness::{
+    Answer, DEADLINE, Gateway, Request, Streams, ask, block_on, eventually, httpbin, raw, read_head, request, whole,
+};
 
 /// A header that goes no further, and that makes Pingora read the request.
 const LONG_WAY: (&str, &str) = ("Keep-Alive", "timeout=5");
@@ -114,6 +116,30 @@ fn each_request_has_one_line_of_json_on_both_ways() {
         (&lines[2]["bytes_in"], &lines[2]["method"], &lines[2]["traceparent"]),
         (&json!(12), &json!("POST"), &Value::Null)
     );
+}
+
+#[test]
+fn each_stream_of_http_2_has_its_line() {
+    let (log, upstream) = (Log::new(), httpbin());
+    let gateway = Gateway::start(&log.config("json", &upstream.url("/anything")));
+    let proxy = gateway.proxy;
+    let answers = block_on(async {
+        let client = Streams::connect(proxy).await;
+        let got = client.get(ask("GET", proxy, "/up/a", &[("user-agent", "tester")])).await;
+        let (answer, mut body) = client.open(ask("POST", proxy, "/up/b", &[])).await;
+        body.send_data("body".into(), true).unwrap();
+        let posted = whole(answer.await.unwrap()).await;
+        [got, posted, client.get(ask("GET", proxy, "/keyed", &[])).await, client.get(ask("GET", proxy, "/nowhere", &[])).await]
+    });
+    let lines = log.objects(answers.len());
+    let expected = [(200, "GET", "/up/a", 0), (200, "POST", "/up/b", 4), (401, "GET", "/keyed", 0), (404, "GET", "/nowhere", 0)];
+    for (answer, (status, method, path, received)) in answers.iter().zip(expected) {
+        let id = answer.header("x-request-id").unwrap();
+        let line = lines.iter().find(|line| line["request_id"] == id).unwrap();
+        assert_eq!((&line["status"], &line["method"], &line["path"]), (&json!(status), &json!(method), &json!(path)));
+        assert_eq!((&line["protocol"], &line["host"]), (&json!("HTTP/2.0"), &json!(proxy.to_string())));
+        assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&json!(received), &json!(answer.body.len())), "{path}");
+    }
 }
 
 #[test]

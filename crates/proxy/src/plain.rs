@@ -156,7 +156,7 @@ mod tests {
             "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
             "GET / HTTP/1.1\nHost: x\n\n".to_owned(),
             "GET  / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            "PRI * HTTP/2.0\r\nHost: x\r\n\r\n".to_owned(),
             head("Content-Length: 0\r\n"),
             head("transfer-Encoding: chunked\r\n"),
             head("Upgrade: websocket\r\nConnection: Upgrade\r\n"),
@@ -172,6 +172,16 @@ mod tests {
             assert!(matches!(found, Found::Other(_) | Found::Streams), "{text:?}");
             assert_eq!(rest, text);
         }
+    }
+
+    #[test]
+    fn the_preface_of_http_2_is_known_once_it_is_whole() {
+        let whole = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for end in 1..whole.len() {
+            assert!(matches!(found(&whole[..end]).0, Found::Partial), "{end}");
+        }
+        let (found, rest) = found(&format!("{whole}more"));
+        assert!(matches!(found, Found::Streams) && rest.len() == whole.len() + 4);
     }
 
     #[test]
