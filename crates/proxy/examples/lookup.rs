@@ -31,7 +31,7 @@ fn conditions(kind: &str, n: usize) -> String {
         "methods" => format!("paths = [\"/p{}\"]\nmethods = [\"{}\"]", n / 2, ["GET", "POST"][n % 2]),
         "snis" => format!("paths = [\"/\"]\nsnis = [\"host-{n}.example\"]"),
         "sources" => format!("paths = [\"/\"]\nsources = [{{ ip = \"10.1.{}.{}\" }}]", n / 256, n % 256),
-        "mixed" if n % 2 == 0 => format!("hosts = [\"host-{}.example\"]\npaths = [\"/api/v{n}\"]", n % 100),
+        "mixed" if n.is_multiple_of(2) => format!("hosts = [\"host-{}.example\"]\npaths = [\"/api/v{n}\"]", n % 100),
         "regexes" => format!("paths = ['~/regex-{n}/\\d+$']"),
         "loose" => format!("paths = ['~/[a-z]+/\\d+/{n}$']"),
         _ => format!("paths = [\"/api/route-{n}/\"]"),
@@ -67,7 +67,7 @@ fn ask(router: &Router, kind: &str, n: usize) {
         _ => format!("host-{n}.example"),
     };
     let path = match kind {
-        "mixed" if n % 2 == 0 => format!("/api/v{n}/some/where"),
+        "mixed" if n.is_multiple_of(2) => format!("/api/v{n}/some/where"),
         "methods" => format!("/p{}", n / 2),
         _ => format!("/api/route-{n}/some/where"),
     };

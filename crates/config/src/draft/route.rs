@@ -56,9 +56,9 @@ impl Reader {
         }
         let mut node = at.node.clone();
         let below = self.problems[known..].iter().filter_map(|problem| problem.path.below(&at.path));
-        below.filter_map(|path| path.0.into_iter().next()).for_each(|key| {
+        for key in below.filter_map(|path| path.0.into_iter().next()) {
             node.remove(&[key]);
-        });
+        }
         Block::new(at.path.clone(), node).read().ok()
     }
 

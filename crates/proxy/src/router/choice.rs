@@ -89,18 +89,18 @@ impl Choice {
 pub(super) fn tree(entries: &[Entry]) -> Choice {
     let all: Vec<u32> = (0..entries.len() as u32).collect();
     let (with, without): (Vec<u32>, Vec<u32>) = all.iter().partition(|at| !entries[**at as usize].hosts.is_empty());
-    let others = by_path(entries, without);
+    let others = by_path(entries, &without);
     if with.is_empty() {
         return others;
     }
-    Choice::parted(&all, Split::Host(Hosts::new(entries, &with, |list| by_path(entries, list))), others)
+    Choice::parted(&all, Split::Host(Hosts::new(entries, &with, |list| by_path(entries, &list))), others)
 }
 
 /// Entries of one host by what their paths begin with.
-fn by_path(entries: &[Entry], list: Vec<u32>) -> Choice {
+fn by_path(entries: &[Entry], list: &[u32]) -> Choice {
     let mut groups: BTreeMap<Vec<u8>, Vec<u32>> = BTreeMap::new();
     let mut others = Vec::new();
-    for at in &list {
+    for at in list {
         match &entries[*at as usize].beginning {
             Beginning::Anything => others.push(*at),
             Beginning::Plain(prefix) => groups.entry(prefix.clone().into_bytes()).or_default().push(*at),
@@ -114,7 +114,7 @@ fn by_path(entries: &[Entry], list: Vec<u32>) -> Choice {
         return others;
     }
     let groups = groups.into_iter().map(|(prefix, part)| (prefix, narrow(entries, part, Used::default()))).collect();
-    Choice::parted(&list, Split::Path(Prefixes::new(groups)), others)
+    Choice::parted(list, Split::Path(Prefixes::new(groups)), others)
 }
 
 /// Entries of one host and one path by whatever parts them best, if they are many.
