@@ -81,7 +81,7 @@ impl Configured for RequestTermination {
         let body = match (options.body, &message) {
             _ if matches!(status.as_u16(), 204 | 304) => Body::Nothing,
             (Some(body), _) => Body::Typed { content_type, bytes: body.into() },
-            (None, Some(message)) => Body::Json(object(json!({ "message": message }))),
+            (None, Some(message)) => Body::Json(object(&json!({ "message": message }))),
             (None, None) => Body::Nothing,
         };
         Ok(Self { status, body, message, echo: options.echo, trigger })
@@ -111,7 +111,7 @@ impl RequestTermination {
             add(&mut query, &name, &value);
         }
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        object(json!({
+        object(&json!({
             "message": self.message,
             "request": {
                 "method": request.method.as_str(),
@@ -144,7 +144,7 @@ fn add(map: &mut Map<String, Value>, name: &str, value: &str) {
     }
 }
 
-fn object(json: Value) -> Bytes {
+fn object(json: &Value) -> Bytes {
     json.to_string().into()
 }
 

@@ -9,8 +9,11 @@ use subtle::ConstantTimeEq;
 /// Things by their secrets.
 pub(crate) struct Secrets<T> {
     hasher: RandomState,
-    by_hash: HashMap<u64, Vec<(Box<[u8]>, T)>>,
+    by_hash: HashMap<u64, Bucket<T>>,
 }
+
+/// The secrets of one hash, and what they open.
+type Bucket<T> = Vec<(Box<[u8]>, T)>;
 
 impl<T> Secrets<T> {
     /// What this secret opens.
@@ -23,7 +26,7 @@ impl<T> Secrets<T> {
 impl<T> FromIterator<(String, T)> for Secrets<T> {
     fn from_iter<I: IntoIterator<Item = (String, T)>>(all: I) -> Self {
         let hasher = RandomState::new();
-        let mut by_hash: HashMap<u64, Vec<(Box<[u8]>, T)>> = HashMap::new();
+        let mut by_hash: HashMap<u64, Bucket<T>> = HashMap::new();
         for (secret, thing) in all {
             let secret: Box<[u8]> = secret.into_bytes().into();
             by_hash.entry(hasher.hash_one(&*secret)).or_default().push((secret, thing));
