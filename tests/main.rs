@@ -27,5 +27,8 @@ mod requests;
 mod routing;
 mod stop;
 mod streaming;
+mod upstreams;
+mod upstreams_broken;
+mod upstreams_health;
 mod ways;
 mod websocket;

@@ -15,6 +15,7 @@ mod schema;
 mod services;
 mod signals;
 mod stop;
+mod targets;
 mod watch;
 mod wiring;
 mod write_back;

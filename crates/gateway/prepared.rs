@@ -20,11 +20,11 @@ pub struct Prepared {
 pub fn prepare(
     source: Source,
     env: &dyn Environment,
-    (previous, now): (Option<&Config>, u64),
+    (previous, now): (Option<(&Config, &Snapshot)>, u64),
     (bus, limiters): (&Arc<Bus>, &Limiters),
 ) -> Result<Prepared, Diagnostics> {
     let mut draft = read(source, env);
-    draft.config.stamp(previous, now);
+    draft.config.stamp(previous.map(|(config, _)| config), now);
     let consumers = Consumers::new(&draft.config);
     let plugins = sluice_plugins::build(&draft.config, &consumers, bus, limiters);
     let plugins = plugins.unwrap_or_else(|problems| {
@@ -36,7 +36,7 @@ pub fn prepare(
     let (hooks, problems) = sluice_hooks::build(&draft.config.event_hooks, &network.egress);
     draft.problems.extend(problems);
     let config = draft.finish()?;
-    let snapshot = Snapshot::build(&config, &plugins);
+    let snapshot = Snapshot::build(&config, &plugins, bus, previous.map(|(_, snapshot)| snapshot));
     Ok(Prepared { config, snapshot, hooks, network })
 }
 

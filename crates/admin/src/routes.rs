@@ -6,16 +6,16 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use serde_json::json;
-use sluice_config::{Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
+use sluice_config::{Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Upstream};
 use uuid::Uuid;
 
 use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
 use crate::{
     App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins,
-    reply, sources, status,
+    reply, sources, status, upstreams,
 };
 
 /// Every path, and what may be done there.
@@ -80,6 +80,15 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/services/{services}/plugins", read_only(get(plugins::of::<Service>))),
         ("/services/{services}/routes", read_only(get(routes_of_service))),
         ("/status", get(status::status)),
+        ("/upstreams", list::<Upstream>()),
+        ("/upstreams/{upstreams}", one::<Upstream>()),
+        ("/upstreams/{upstreams}/health", get(upstreams::health)),
+        ("/upstreams/{upstreams}/targets", read_only(get(upstreams::targets))),
+        ("/upstreams/{upstreams}/targets/{targets}", read_only(get(upstreams::target))),
+        ("/upstreams/{upstreams}/targets/{targets}/healthy", put(upstreams::healthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/unhealthy", put(upstreams::unhealthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", put(upstreams::address_healthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", put(upstreams::address_unhealthy)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
 use serde_json::{Map, Value, json};
-use sluice_config::{Block, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
+use sluice_config::{Block, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Target, Upstream};
 use sluice_plugins::credentials;
 use uuid::Uuid;
 
@@ -11,6 +11,8 @@ use crate::mask;
 /// Every table.
 pub static TABLES: &[Table] = &[
     Table::of::<Service>("services"),
+    Table::of::<Upstream>("upstreams"),
+    Table::of::<Target>("targets"),
     Table::of::<Route>("routes"),
     Table::of::<Consumer>("consumers"),
     Table::of::<PluginEntry>("plugins"),
@@ -90,6 +92,10 @@ mod tests {
 [services.demo]
 url = "http://127.0.0.1:8080/anything"
 tags = ["a"]
+[upstreams.app]
+host_header = "app.example.com"
+tags = ["a"]
+targets = [{ target = "127.0.0.1:8080", tags = ["a"] }]
 [routes.demo]
 service = "demo"
 hosts = ["example.com"]

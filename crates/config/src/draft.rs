@@ -5,6 +5,7 @@ mod event_hook;
 mod plugins;
 mod route;
 mod service;
+mod upstream;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub(crate) const SECTIONS: &[&str] = &[
     "limits",
     "hooks",
     "services",
+    "upstreams",
     "routes",
     "consumers",
     "consumer_groups",
@@ -42,13 +44,18 @@ pub(crate) const SECTIONS: &[&str] = &[
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
-    ("", "upstreams"),
     ("", "certificates"),
     ("", "include"),
     ("server", "tls"),
     ("routes", "destinations"),
     ("routes", "expression"),
     ("routes", "priority"),
+    ("upstreams", "client_certificate"),
+    ("upstreams", "hash_on_uri_capture"),
+    ("upstreams", "hash_fallback_uri_capture"),
+    ("upstreams", "sticky_sessions_cookie"),
+    ("upstreams", "sticky_sessions_cookie_path"),
+    ("upstreams", "use_srv_name"),
 ];
 
 /// A configuration that may have mistakes still: whoever owns plugins and handlers adds what is wrong with theirs.
@@ -81,20 +88,37 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
     let access_log = reader.section::<AccessLogTable>(root, "access_log").unwrap_or_default().into_access_log();
     let services = reader.entities(root, "services", Reader::service);
+    let (upstreams, targets): (Vec<_>, Vec<_>) =
+        reader.entities(root, "upstreams", |reader, at| reader.upstream(&at)).into_iter().unzip();
+    let targets = targets.concat();
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", |reader, at| reader.consumer(at, root));
     let consumer_groups = reader.entities(root, "consumer_groups", Reader::consumer_group);
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
     reader.unique_ids("services", services.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("upstreams", upstreams.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("routes", routes.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
     reader.unique_ids("consumer_groups", consumer_groups.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_custom_ids(&consumers);
     reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
-    let config =
-        Config { server, admin, access_log, limits, hooks, services, routes, consumers, consumer_groups, plugins, event_hooks };
+    let config = Config {
+        server,
+        admin,
+        access_log,
+        limits,
+        hooks,
+        services,
+        upstreams,
+        targets,
+        routes,
+        consumers,
+        consumer_groups,
+        plugins,
+        event_hooks,
+    };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 
@@ -151,6 +175,7 @@ impl Reader {
             listen: table.listen.into_iter().map(|address| address.0).collect(),
             threads: table.threads,
             trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
+            dns_resolver: table.dns_resolver.into_iter().map(|server| server.0).collect(),
             state_dir: table.state_dir,
             shutdown_timeout: table.shutdown_timeout.duration(),
         }

@@ -3,18 +3,25 @@
 mod access_log;
 mod consumer;
 mod event_hook;
+mod healthchecks;
 mod plugin;
 mod route;
 mod server;
 mod service;
+mod upstream;
 
 pub use access_log::{AccessLog, AccessLogFormat};
 pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
+pub use healthchecks::{
+    Active, ActiveHealthy, ActiveUnhealthy, CheckType, Healthchecks, Passive, PassiveHealthy, PassiveUnhealthy,
+};
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
 pub use server::{Admin, Egress, Hooks, Limits, Server};
 pub use service::{Protocol, Service};
+pub(crate) use upstream::is_host_name;
+pub use upstream::{Algorithm, HashInput, HashOn, Target, TargetPlace, Upstream};
 
 /// A whole configuration.
 #[derive(Clone)]
@@ -31,6 +38,10 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Upstream services, in the order of the file.
     pub services: Vec<Service>,
+    /// Upstreams, in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// The targets of all upstreams, in the order of the file.
+    pub targets: Vec<Target>,
     /// Routes, in the order of the file.
     pub routes: Vec<Route>,
     /// Consumers, in the order of the file.

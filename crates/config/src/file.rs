@@ -7,6 +7,7 @@ mod plugin;
 mod route;
 mod server;
 mod service;
+mod upstream;
 
 pub(crate) use access_log::AccessLogTable;
 pub(crate) use consumer::{ConsumerGroupTable, ConsumerTable};
@@ -15,6 +16,7 @@ pub(crate) use plugin::PluginTable;
 pub(crate) use route::RouteTable;
 pub(crate) use server::{AdminTable, HooksTable, LimitsTable, ServerTable};
 pub(crate) use service::ServiceTable;
+pub(crate) use upstream::{TargetText, UpstreamTable};
 
 fn yes() -> bool {
     true

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 
-use crate::entities::{Consumer, ConsumerGroup, Route, Service, Stamps};
+use crate::entities::{Consumer, ConsumerGroup, HashInput, HashOn, Route, Service, Stamps, Target, Upstream};
 
 impl Serialize for Service {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -20,6 +20,7 @@ impl Serialize for Service {
         map.serialize_entry("connect_timeout", &self.connect_timeout)?;
         map.serialize_entry("write_timeout", &self.write_timeout)?;
         map.serialize_entry("read_timeout", &self.read_timeout)?;
+        map.serialize_entry("request_timeout", &self.request_timeout)?;
         map.serialize_entry("enabled", &self.enabled)?;
         tail(map, &self.tags, self.stamps)
     }
@@ -66,6 +67,41 @@ impl Serialize for ConsumerGroup {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("name", &self.name)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Upstream {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = |input: &HashInput, on: HashOn| input.name.clone().filter(|_| input.on == on);
+        let cookie = name(&self.hash, HashOn::Cookie).or_else(|| name(&self.fallback, HashOn::Cookie));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("algorithm", &self.algorithm)?;
+        map.serialize_entry("hash_on", &self.hash.on)?;
+        map.serialize_entry("hash_fallback", &self.fallback.on)?;
+        map.serialize_entry("hash_on_header", &name(&self.hash, HashOn::Header))?;
+        map.serialize_entry("hash_fallback_header", &name(&self.fallback, HashOn::Header))?;
+        map.serialize_entry("hash_on_cookie", &cookie)?;
+        map.serialize_entry("hash_on_cookie_path", &self.hash_on_cookie_path)?;
+        map.serialize_entry("hash_on_query_arg", &name(&self.hash, HashOn::QueryArg))?;
+        map.serialize_entry("hash_fallback_query_arg", &name(&self.fallback, HashOn::QueryArg))?;
+        map.serialize_entry("slots", &self.slots)?;
+        map.serialize_entry("healthchecks", &self.healthchecks)?;
+        map.serialize_entry("host_header", &self.host_header)?;
+        map.serialize_entry("use_srv_name", &false)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("upstream", &json!({ "id": self.upstream.1 }))?;
+        map.serialize_entry("target", &self.place.to_string())?;
+        map.serialize_entry("weight", &self.weight)?;
         tail(map, &self.tags, self.stamps)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::file::{
     AccessLogTable, AdminTable, ConsumerGroupTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable,
-    ServerTable, ServiceTable,
+    ServerTable, ServiceTable, UpstreamTable,
 };
 
 /// The schemas of what this crate does not read itself.
@@ -52,6 +52,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "additionalProperties": { "$ref": "#/$defs/condition" },
         }),
     );
+    let upstream = schema_of::<UpstreamTable>(&mut generator);
     let mut definitions: Map<String, Value> = Map::new();
     let server = schema_of::<ServerTable>(&mut generator);
     let admin = schema_of::<AdminTable>(&mut generator);
@@ -73,6 +74,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "limits": limits,
             "hooks": hooks,
             "services": { "type": "object", "additionalProperties": service },
+            "upstreams": { "type": "object", "additionalProperties": upstream },
             "routes": { "type": "object", "additionalProperties": route },
             "consumers": { "type": "object", "additionalProperties": consumer },
             "consumer_groups": { "type": "object", "additionalProperties": group },

@@ -16,6 +16,8 @@ const SECRET_PARTS: &[&str] = &["token", "secret", "passw", "auth", "apikey", "a
 const HARMLESS: &[&str] = &[
     "always_use_authenticated_groups",
     "cookie_names",
+    "hash_on_cookie",
+    "hash_on_cookie_path",
     "hide_credentials",
     "key_claim_name",
     "key_in_body",

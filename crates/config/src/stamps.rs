@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::block::Block;
-use crate::entities::{Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Stamps};
+use crate::entities::{Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Stamps, Target, Upstream};
 
 impl Config {
     /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
@@ -20,6 +20,12 @@ impl Config {
         };
         for service in &mut self.services {
             service.stamps = stamps(service.id, &service.fingerprint());
+        }
+        for upstream in &mut self.upstreams {
+            upstream.stamps = stamps(upstream.id, &upstream.fingerprint());
+        }
+        for target in &mut self.targets {
+            target.stamps = stamps(target.id, &target.fingerprint());
         }
         for route in &mut self.routes {
             route.stamps = stamps(route.id, &route.fingerprint());
@@ -40,17 +46,32 @@ impl Config {
 
     fn fingerprints(&self) -> HashMap<Uuid, (Stamps, Value)> {
         let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let upstreams = self.upstreams.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let targets = self.targets.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        services.chain(routes).chain(consumers).chain(groups).chain(plugins).chain(hooks).collect()
+        let served = services.chain(upstreams).chain(targets).chain(routes);
+        served.chain(consumers).chain(groups).chain(plugins).chain(hooks).collect()
     }
 }
 
 /// What two versions of an entity are compared by: all but the times.
 impl Service {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Upstream {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Target {
     fn fingerprint(&self) -> Value {
         untimed(self)
     }

@@ -5,13 +5,20 @@ use crate::diagnostics::Problem;
 use crate::entities::{Protocol, Scope, Service, Stamps};
 use crate::file::ServiceTable;
 use crate::key_path::KeyPath;
+use crate::values::Millis;
 
 impl Reader {
     pub(super) fn service(&mut self, mut at: At<'_>) -> Option<Service> {
         let scope = Scope::Service(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let table: ServiceTable = self.take(&at.path, &at.node)?;
-        let timeouts = [("connect", table.connect_timeout), ("write", table.write_timeout), ("read", table.read_timeout)];
+        let request = table.request_timeout.unwrap_or(Millis(1));
+        let timeouts = [
+            ("connect", table.connect_timeout),
+            ("write", table.write_timeout),
+            ("read", table.read_timeout),
+            ("request", request),
+        ];
         for (kind, _) in timeouts.iter().filter(|(_, timeout)| timeout.0 == 0) {
             let problem = Problem::at(at.path.key(&format!("{kind}_timeout")), "must be at least 1 millisecond");
             self.problems.push(problem);
@@ -39,6 +46,7 @@ impl Reader {
             connect_timeout: table.connect_timeout,
             write_timeout: table.write_timeout,
             read_timeout: table.read_timeout,
+            request_timeout: table.request_timeout,
             enabled: table.enabled,
             tags: table.tags,
             stamps: Stamps::default(),

@@ -31,6 +31,8 @@ pub(crate) struct ServiceTable {
     pub write_timeout: Millis,
     #[serde(default = "minute")]
     pub read_timeout: Millis,
+    /// How long a request and its answer may take as a whole. Sluice's own.
+    pub request_timeout: Option<Millis>,
     #[serde(default = "yes")]
     pub enabled: bool,
     #[serde(default)]
