@@ -76,7 +76,13 @@ fn what_has_one_place_is_in_no_other() {
     // One writes answers of our own, the other those of upstreams.
     assert_eq!(files_with("Lines::begin("), ["crates/proxy/src/exchange/head.rs", "crates/proxy/src/reply.rs"]);
     assert_eq!(files_with("live.store("), ["crates/gateway/control.rs"], "one door changes the configuration");
-    let loads = ["crates/gateway/control.rs", "crates/proxy/src/service.rs"];
+    // The others are no requests: a change and the Admin API, the checker of targets, the resolver of names.
+    let loads = [
+        "crates/gateway/control.rs",
+        "crates/proxy/src/balancer/checker.rs",
+        "crates/proxy/src/balancer/resolver.rs",
+        "crates/proxy/src/service.rs",
+    ];
     assert_eq!(files_with("live.load"), loads, "a request loads its snapshot once");
     assert_eq!(files_with("engine.replace("), ["crates/gateway/control.rs"]);
 }

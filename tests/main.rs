@@ -29,5 +29,8 @@ mod stop;
 mod streaming;
 mod tls;
 mod tls_upstream;
+mod upstreams;
+mod upstreams_broken;
+mod upstreams_health;
 mod ways;
 mod websocket;

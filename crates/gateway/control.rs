@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use sluice_admin::{Edit, Exposition, Refusal, Status};
+use sluice_admin::{Edit, Exposition, Refusal, Status, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
 use sluice_hooks::Engine;
@@ -20,6 +20,7 @@ use crate::config_file;
 use crate::crud::Crud;
 use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
+use crate::targets::upstream_health;
 use crate::write_back::{self, replace_file};
 
 /// How often an edit is made again because the file changed meanwhile.
@@ -281,6 +282,14 @@ impl sluice_admin::Control for AdminControl {
         metrics::requests(&live.load(), traffic, out);
         metrics::around(traffic, bus, access_log, out);
         metrics::process(*started_at, out);
+    }
+
+    fn upstream_health(&self, upstream: &str) -> Option<UpstreamHealth> {
+        upstream_health(&self.0.live.load_full(), upstream)
+    }
+
+    fn set_health(&self, upstream: &str, target: (&str, Option<&str>), healthy: bool) -> bool {
+        self.0.live.load_full().set_health(upstream, target, healthy)
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {

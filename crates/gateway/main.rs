@@ -17,6 +17,7 @@ mod schema;
 mod services;
 mod signals;
 mod stop;
+mod targets;
 mod watch;
 mod wiring;
 mod write_back;

@@ -43,11 +43,11 @@ pub fn prepare(
     draft.problems.extend(problems);
     let (hooks, problems) = sluice_hooks::build(&draft.config.event_hooks, &network.egress);
     draft.problems.extend(problems);
-    let before = before.map(|before| (before.config, before.snapshot.doors()));
-    let (doors, problems) = Doors::build(&draft.config, before, i64::try_from(now).unwrap_or(i64::MAX));
+    let old = before.map(|before| (before.config, before.snapshot.doors()));
+    let (doors, problems) = Doors::build(&draft.config, old, i64::try_from(now).unwrap_or(i64::MAX));
     draft.problems.extend(problems);
     let config = draft.finish()?;
-    let snapshot = Snapshot::build(&config, &plugins, doors);
+    let snapshot = Snapshot::build(&config, &plugins, (doors, bus), before.map(|before| before.snapshot));
     Ok(Prepared { config, snapshot, hooks, network })
 }
 

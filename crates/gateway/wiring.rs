@@ -20,6 +20,7 @@ use crate::run::{Ended, Listeners};
 use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
 use crate::signals::Signals;
 use crate::stop::Drain;
+use crate::targets::{Targets, name_servers};
 
 /// What the services are made of.
 pub struct Wiring<'a> {
@@ -49,6 +50,8 @@ impl Wiring<'_> {
         let addresses = config.server.listen.iter().chain(config.server.tls.iter().map(|tls| &tls.listen));
         addresses.for_each(|address| endpoints.add_tcp(&address.to_string()));
         server.add_service(Service::with_listeners("proxy".into(), endpoints, Front::new(&server.configuration, gateway)));
+        let targets = Targets { live: control.live().clone(), servers: Arc::new(name_servers(&config.server.dns_resolver)) };
+        server.add_service(background_service("targets", targets));
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
         let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));

@@ -23,6 +23,10 @@ pub trait Control: Send + Sync + 'static {
     fn limiters(&self) -> Arc<Limiters>;
     /// Adds what only the gateway counts, for `/metrics`.
     fn measure(&self, out: &mut Exposition);
+    /// How the targets of an upstream are.
+    fn upstream_health(&self, upstream: &str) -> Option<UpstreamHealth>;
+    /// Says how a target is, or one of its addresses alone. Whether there is any.
+    fn set_health(&self, upstream: &str, target: (&str, Option<&str>), healthy: bool) -> bool;
     /// Makes a change: validates the whole, swaps it in, writes it back. Answers the version that is in force then.
     async fn change(&self, edit: Edit) -> Result<u64, Refusal>;
 }
@@ -44,6 +48,39 @@ pub struct Status {
     pub active_requests: u64,
     /// TLS handshakes of clients that failed since the start.
     pub failed_handshakes: u64,
+}
+
+/// How an upstream is.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamHealth {
+    /// Whether it serves.
+    pub healthy: bool,
+    /// Whether its targets are watched.
+    pub watched: bool,
+    /// Its targets, in the order of the configuration.
+    pub targets: Vec<TargetHealth>,
+}
+
+/// How a target is.
+#[derive(Clone, Debug, Default)]
+pub struct TargetHealth {
+    /// The target as the configuration has it.
+    pub target: String,
+    /// Whether its name leads nowhere.
+    pub lost: bool,
+    /// Its addresses.
+    pub addresses: Vec<AddressHealth>,
+}
+
+/// How an address of a target is.
+#[derive(Clone, Debug, Default)]
+pub struct AddressHealth {
+    /// The address, or the path of a socket.
+    pub ip: String,
+    /// The port; 0 if it has none.
+    pub port: u16,
+    /// Whether it is healthy.
+    pub healthy: bool,
 }
 
 /// A change of one entity in the file. Strings are as they stand in the file: a `${` that is meant literally is `$${`.

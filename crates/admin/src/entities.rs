@@ -7,7 +7,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::Value;
-use sluice_config::{Config, Consumer, ConsumerGroup, EventHook, Route, Scope, Service};
+use sluice_config::{Config, Consumer, ConsumerGroup, EventHook, Route, Scope, Service, Target, Upstream};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -108,6 +108,37 @@ impl Entity for Service {
 impl Scoped for Service {
     fn scope(&self) -> Scope {
         Scope::Service(self.name.clone())
+    }
+}
+
+impl Entity for Upstream {
+    fn all(config: &Config) -> &[Self] {
+        &config.upstreams
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+    fn show(&self, _: &Config) -> Value {
+        to_json(self)
+    }
+}
+
+impl Entity for Target {
+    fn all(config: &Config) -> &[Self] {
+        &config.targets
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    /// None: two upstreams may have the same target.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+    fn show(&self, _: &Config) -> Value {
+        to_json(self)
     }
 }
 

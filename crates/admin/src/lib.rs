@@ -36,11 +36,12 @@ mod status;
 mod tables;
 mod toml_fit;
 mod unchanged;
+mod upstreams;
 mod violations;
 
 use std::sync::Arc;
 
-pub use control::{Control, Edit, Refusal, Status};
+pub use control::{AddressHealth, Control, Edit, Refusal, Status, TargetHealth, UpstreamHealth};
 pub use exposition::{Exposition, Family};
 pub use routes::router;
 pub use server::serve;

@@ -6,9 +6,9 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use serde_json::json;
-use sluice_config::{CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni};
+use sluice_config::{CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Upstream};
 use uuid::Uuid;
 
 use crate::certificates::snis_of_certificate;
@@ -16,7 +16,7 @@ use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, on
 use crate::error::Error;
 use crate::{
     App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins,
-    reply, sources, status,
+    reply, sources, status, upstreams,
 };
 
 /// Every path, and what may be done there.
@@ -88,6 +88,15 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/snis", list::<Sni>()),
         ("/snis/{snis}", one::<Sni>()),
         ("/status", get(status::status)),
+        ("/upstreams", list::<Upstream>()),
+        ("/upstreams/{upstreams}", one::<Upstream>()),
+        ("/upstreams/{upstreams}/health", get(upstreams::health)),
+        ("/upstreams/{upstreams}/targets", read_only(get(upstreams::targets))),
+        ("/upstreams/{upstreams}/targets/{targets}", read_only(get(upstreams::target))),
+        ("/upstreams/{upstreams}/targets/{targets}/healthy", put(upstreams::healthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/unhealthy", put(upstreams::unhealthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", put(upstreams::address_healthy)),
+        ("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", put(upstreams::address_unhealthy)),
     ]
 }
 

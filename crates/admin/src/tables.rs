@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use sluice_config::{
-    Block, CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni,
+    Block, CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target,
+    Upstream,
 };
 use sluice_plugins::credentials;
 use uuid::Uuid;
@@ -13,6 +14,8 @@ use crate::mask;
 /// Every table.
 pub static TABLES: &[Table] = &[
     Table::of::<Service>("services"),
+    Table::of::<Upstream>("upstreams"),
+    Table::of::<Target>("targets"),
     Table::of::<Route>("routes"),
     Table::of::<Consumer>("consumers"),
     Table::of::<Certificate>("certificates"),
@@ -95,6 +98,10 @@ mod tests {
 [services.demo]
 url = "http://127.0.0.1:8080/anything"
 tags = ["a"]
+[upstreams.app]
+host_header = "app.example.com"
+tags = ["a"]
+targets = [{ target = "127.0.0.1:8080", tags = ["a"] }]
 [routes.demo]
 service = "demo"
 hosts = ["example.com"]

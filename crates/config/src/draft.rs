@@ -7,6 +7,7 @@ mod plugins;
 mod route;
 mod server;
 mod service;
+mod upstream;
 mod upstream_tls;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub(crate) const SECTIONS: &[&str] = &[
     "limits",
     "hooks",
     "services",
+    "upstreams",
     "routes",
     "consumers",
     "consumer_groups",
@@ -46,7 +48,6 @@ pub(crate) const SECTIONS: &[&str] = &[
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
-    ("", "upstreams"),
     ("", "include"),
     ("services", "tls_verify_depth"),
     ("certificates", "cert_alt"),
@@ -54,6 +55,12 @@ const LATER: &[(&str, &str)] = &[
     ("routes", "destinations"),
     ("routes", "expression"),
     ("routes", "priority"),
+    ("upstreams", "client_certificate"),
+    ("upstreams", "hash_on_uri_capture"),
+    ("upstreams", "hash_fallback_uri_capture"),
+    ("upstreams", "sticky_sessions_cookie"),
+    ("upstreams", "sticky_sessions_cookie_path"),
+    ("upstreams", "use_srv_name"),
 ];
 
 /// A configuration that may have mistakes still: whoever owns plugins and handlers adds what is wrong with theirs.
@@ -89,12 +96,16 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let snis = reader.all_snis(&certificates);
     let ca_certificates = reader.entities(root, "ca_certificates", |reader, at| reader.ca_certificate(&at, env));
     let services = reader.entities(root, "services", |reader, at| reader.service(at, root));
+    let (upstreams, targets): (Vec<_>, Vec<_>) =
+        reader.entities(root, "upstreams", |reader, at| reader.upstream(&at)).into_iter().unzip();
+    let targets = targets.concat();
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", |reader, at| reader.consumer(at, root));
     let consumer_groups = reader.entities(root, "consumer_groups", Reader::consumer_group);
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
     reader.unique_ids("services", services.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("upstreams", upstreams.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("routes", routes.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
     reader.unique_ids("consumer_groups", consumer_groups.iter().map(|entity| (&entity.name, entity.id)));
@@ -110,6 +121,8 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
         limits,
         hooks,
         services,
+        upstreams,
+        targets,
         routes,
         consumers,
         consumer_groups,

@@ -4,19 +4,26 @@ mod access_log;
 mod certificate;
 mod consumer;
 mod event_hook;
+mod healthchecks;
 mod plugin;
 mod route;
 mod server;
 mod service;
+mod upstream;
 
 pub use access_log::{AccessLog, AccessLogFormat};
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
+pub use healthchecks::{
+    Active, ActiveHealthy, ActiveUnhealthy, CheckType, Healthchecks, Passive, PassiveHealthy, PassiveUnhealthy,
+};
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
 pub use server::{Admin, ClientAuth, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
 pub use service::{Protocol, Service, UpstreamTls};
+pub(crate) use upstream::is_host_name;
+pub use upstream::{Algorithm, HashInput, HashOn, Target, TargetPlace, Upstream};
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +42,10 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Upstream services, in the order of the file.
     pub services: Vec<Service>,
+    /// Upstreams, in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// The targets of all upstreams, in the order of the file.
+    pub targets: Vec<Target>,
     /// Routes, in the order of the file.
     pub routes: Vec<Route>,
     /// Consumers, in the order of the file.

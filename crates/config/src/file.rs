@@ -8,6 +8,7 @@ mod plugin;
 mod route;
 mod server;
 mod service;
+mod upstream;
 
 pub(crate) use access_log::AccessLogTable;
 pub(crate) use certificate::{CaCertificateTable, CertificateTable};
@@ -17,6 +18,7 @@ pub(crate) use plugin::PluginTable;
 pub(crate) use route::RouteTable;
 pub(crate) use server::{AdminTable, HooksTable, LimitsTable, ServerTable, TlsTable};
 pub(crate) use service::ServiceTable;
+pub(crate) use upstream::{TargetText, UpstreamTable};
 
 fn yes() -> bool {
     true

@@ -5,7 +5,9 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::entities::{CaCertificate, Certificate, Consumer, ConsumerGroup, Route, Service, Sni, Stamps};
+use crate::entities::{
+    CaCertificate, Certificate, Consumer, ConsumerGroup, HashInput, HashOn, Route, Service, Sni, Stamps, Target, Upstream,
+};
 
 impl Serialize for Service {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -21,6 +23,7 @@ impl Serialize for Service {
         map.serialize_entry("connect_timeout", &self.connect_timeout)?;
         map.serialize_entry("write_timeout", &self.write_timeout)?;
         map.serialize_entry("read_timeout", &self.read_timeout)?;
+        map.serialize_entry("request_timeout", &self.request_timeout)?;
         map.serialize_entry("enabled", &self.enabled)?;
         map.serialize_entry("tls_verify", &self.tls.verify)?;
         let authorities: Vec<&Uuid> = self.tls.ca_certificates.iter().map(|(_, id)| id).collect();
@@ -89,6 +92,30 @@ impl Serialize for Certificate {
     }
 }
 
+impl Serialize for Upstream {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = |input: &HashInput, on: HashOn| input.name.clone().filter(|_| input.on == on);
+        let cookie = name(&self.hash, HashOn::Cookie).or_else(|| name(&self.fallback, HashOn::Cookie));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("algorithm", &self.algorithm)?;
+        map.serialize_entry("hash_on", &self.hash.on)?;
+        map.serialize_entry("hash_fallback", &self.fallback.on)?;
+        map.serialize_entry("hash_on_header", &name(&self.hash, HashOn::Header))?;
+        map.serialize_entry("hash_fallback_header", &name(&self.fallback, HashOn::Header))?;
+        map.serialize_entry("hash_on_cookie", &cookie)?;
+        map.serialize_entry("hash_on_cookie_path", &self.hash_on_cookie_path)?;
+        map.serialize_entry("hash_on_query_arg", &name(&self.hash, HashOn::QueryArg))?;
+        map.serialize_entry("hash_fallback_query_arg", &name(&self.fallback, HashOn::QueryArg))?;
+        map.serialize_entry("slots", &self.slots)?;
+        map.serialize_entry("healthchecks", &self.healthchecks)?;
+        map.serialize_entry("host_header", &self.host_header)?;
+        map.serialize_entry("use_srv_name", &false)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
 impl Serialize for Sni {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -106,6 +133,17 @@ impl Serialize for CaCertificate {
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("cert", &self.cert)?;
         map.serialize_entry("cert_digest", &self.cert_digest)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("upstream", &json!({ "id": self.upstream.1 }))?;
+        map.serialize_entry("target", &self.place.to_string())?;
+        map.serialize_entry("weight", &self.weight)?;
         tail(map, &self.tags, self.stamps)
     }
 }

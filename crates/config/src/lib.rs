@@ -34,9 +34,11 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    AccessLog, AccessLogFormat, Admin, CaCertificate, Certificate, ClientAuth, Config, Consumer, ConsumerGroup, CredentialEntry,
-    Egress, EventHook, EventName, Format, Hooks, Limits, PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource,
-    Scope, Server, Service, Sni, Stamps, TlsListener, TlsVersion, UpstreamTls,
+    AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, Algorithm, CaCertificate, Certificate, CheckType,
+    ClientAuth, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format, HashInput, HashOn,
+    Healthchecks, Hooks, Limits, Passive, PassiveHealthy, PassiveUnhealthy, PathHandling, PluginEntry, Protocol, Route,
+    RouteProtocol, RouteSource, Scope, Server, Service, Sni, Stamps, Target, TargetPlace, TlsListener, TlsVersion, Upstream,
+    UpstreamTls,
 };
 pub use host::split_host;
 pub use ids::entity_id;
@@ -47,5 +49,5 @@ pub use pattern::Pattern;
 pub use schema::{Extensions, json_schema, options_schema};
 pub use source::{Position, Source};
 pub use suggest::{did_you_mean, one_of};
-pub use values::{HttpUrl, Method, Millis, PathPrefix, network};
+pub use values::{HttpUrl, Method, Millis, PathPrefix, Seconds, network};
 pub use x509::covers;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::file::{
     AccessLogTable, AdminTable, CaCertificateTable, CertificateTable, ConsumerGroupTable, ConsumerTable, EventHookTable,
-    HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable,
+    HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable, UpstreamTable,
 };
 
 /// The schemas of what this crate does not read itself.
@@ -52,6 +52,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "additionalProperties": { "$ref": "#/$defs/condition" },
         }),
     );
+    let upstream = schema_of::<UpstreamTable>(&mut generator);
     let mut definitions: Map<String, Value> = Map::new();
     let certificate = schema_of::<CertificateTable>(&mut generator);
     let authority = schema_of::<CaCertificateTable>(&mut generator);
@@ -75,6 +76,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "limits": limits,
             "hooks": hooks,
             "services": { "type": "object", "additionalProperties": service },
+            "upstreams": { "type": "object", "additionalProperties": upstream },
             "routes": { "type": "object", "additionalProperties": route },
             "consumers": { "type": "object", "additionalProperties": consumer },
             "consumer_groups": { "type": "object", "additionalProperties": group },

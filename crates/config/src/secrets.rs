@@ -17,6 +17,8 @@ const HARMLESS: &[&str] = &[
     "always_use_authenticated_groups",
     "client_auth",
     "cookie_names",
+    "hash_on_cookie",
+    "hash_on_cookie_path",
     "hide_credentials",
     "key_claim_name",
     "key_in_body",

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::block::Block;
 use crate::entities::{
-    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Stamps,
+    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Stamps, Target,
+    Upstream,
 };
 
 impl Config {
@@ -22,6 +23,12 @@ impl Config {
         };
         for service in &mut self.services {
             service.stamps = stamps(service.id, &service.fingerprint());
+        }
+        for upstream in &mut self.upstreams {
+            upstream.stamps = stamps(upstream.id, &upstream.fingerprint());
+        }
+        for target in &mut self.targets {
+            target.stamps = stamps(target.id, &target.fingerprint());
         }
         for route in &mut self.routes {
             route.stamps = stamps(route.id, &route.fingerprint());
@@ -51,6 +58,8 @@ impl Config {
 
     fn fingerprints(&self) -> HashMap<Uuid, (Stamps, Value)> {
         let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let upstreams = self.upstreams.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let targets = self.targets.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
@@ -59,13 +68,26 @@ impl Config {
         let certificates = self.certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let snis = self.snis.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let authorities = self.ca_certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let own = services.chain(routes).chain(consumers).chain(groups).chain(plugins).chain(hooks);
+        let served = services.chain(upstreams).chain(targets).chain(routes);
+        let own = served.chain(consumers).chain(groups).chain(plugins).chain(hooks);
         own.chain(certificates).chain(snis).chain(authorities).collect()
     }
 }
 
 /// What two versions of an entity are compared by: all but the times.
 impl Service {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Upstream {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Target {
     fn fingerprint(&self) -> Value {
         untimed(self)
     }

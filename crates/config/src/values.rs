@@ -64,6 +64,63 @@ impl JsonSchema for Millis {
     }
 }
 
+/// Seconds as a number, as Kong writes the times of health checks, or a string such as `"500ms"`.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Seconds(pub f64);
+
+impl Seconds {
+    /// The same as a [`Duration`].
+    pub fn duration(self) -> Duration {
+        Duration::from_secs_f64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Seconds;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("seconds or a duration such as \"500ms\"")
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Seconds, E> {
+                // Kong's bound: 65535 seconds.
+                if (0.0..=65_535.0).contains(&value) {
+                    Ok(Seconds(value))
+                } else {
+                    Err(E::custom("should be between 0 and 65535"))
+                }
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Seconds, E> {
+                self.visit_f64(value as f64)
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Seconds, E> {
+                self.visit_f64(value as f64)
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Seconds, E> {
+                let millis = parse_duration(value).ok_or_else(|| {
+                    E::custom(format!("`{value}` is no duration; write seconds, or a number with ms, s, m, h or d"))
+                })?;
+                self.visit_f64(millis.0 as f64 / 1e3)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Seconds, or a string such as \"500ms\".",
+            "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }]
+        })
+    }
+}
+
 fn parse_duration(text: &str) -> Option<Millis> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit_at);

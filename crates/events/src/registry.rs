@@ -2,7 +2,7 @@
 
 use crate::event::EventKind;
 use crate::sources::{
-    basic_auth, certificate, concurrency_limiting, config, crud, dao_crud, event_hooks, jwt, key_auth, limits, proxy,
+    balancer, basic_auth, certificate, concurrency_limiting, config, crud, dao_crud, event_hooks, jwt, key_auth, limits, proxy,
     rate_limiting, rate_limiting_advanced,
 };
 
@@ -24,6 +24,7 @@ pub static SOURCES: &[Source] = &[
     basic_auth::SOURCE,
     jwt::SOURCE,
     proxy::SOURCE,
+    balancer::SOURCE,
     certificate::SOURCE,
     crud::SOURCE,
     dao_crud::SOURCE,

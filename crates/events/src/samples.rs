@@ -23,11 +23,52 @@ pub(crate) fn service() -> Arc<Entity> {
         2,
         json!({
             "id": "00000000-0000-5000-8000-000000000002", "name": "demo", "protocol": "http", "host": "127.0.0.1",
-            "port": 8080, "path": "/anything", "http2": false, "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
-            "read_timeout": 60_000, "enabled": true, "tls_verify": true,
+            "port": 8080, "path": "/anything", "http2": false, "retries": 5, "connect_timeout": 60_000,
+            "write_timeout": 60_000, "read_timeout": 60_000, "request_timeout": 30_000, "enabled": true, "tls_verify": true,
             "ca_certificates": ["00000000-0000-5000-8000-000000000009"],
             "client_certificate": { "id": "00000000-0000-5000-8000-000000000007" }, "tags": ["sample"],
             "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// Several targets under one name. It names all that may be hashed.
+pub(crate) fn upstream() -> Arc<Entity> {
+    entity(
+        10,
+        json!({
+            "id": "00000000-0000-5000-8000-00000000000a", "name": "app", "algorithm": "consistent-hashing",
+            "hash_on": "header", "hash_fallback": "ip", "hash_on_header": "x-user", "hash_fallback_header": "x-session",
+            "hash_on_cookie": "session", "hash_on_cookie_path": "/", "hash_on_query_arg": "user", "hash_fallback_query_arg": "id",
+            "slots": 10_000,
+            "healthchecks": {
+                "active": {
+                    "type": "http", "timeout": 1.0, "concurrency": 10, "http_path": "/", "https_sni": "app.example.com",
+                    "https_verify_certificate": true, "headers": { "x-check": ["1"] },
+                    "healthy": { "interval": 5.0, "http_statuses": [200, 302], "successes": 2 },
+                    "unhealthy": {
+                        "interval": 5.0, "http_statuses": [500, 503], "tcp_failures": 2, "timeouts": 2, "http_failures": 2
+                    }
+                },
+                "passive": {
+                    "type": "http", "healthy": { "http_statuses": [200, 302], "successes": 0 },
+                    "unhealthy": { "http_statuses": [500, 503], "tcp_failures": 2, "timeouts": 2, "http_failures": 2 }
+                },
+                "threshold": 50.0
+            },
+            "host_header": "app.example.com", "use_srv_name": false,
+            "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// One target of an upstream.
+pub(crate) fn target() -> Arc<Entity> {
+    entity(
+        11,
+        json!({
+            "id": "00000000-0000-5000-8000-00000000000b", "upstream": { "id": "00000000-0000-5000-8000-00000000000a" },
+            "target": "192.0.2.10:8080", "weight": 100, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
 }

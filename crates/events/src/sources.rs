@@ -1,6 +1,7 @@
 //! One file a source.
 
 pub mod auth;
+pub mod balancer;
 pub mod basic_auth;
 pub mod certificate;
 pub mod concurrency_limiting;

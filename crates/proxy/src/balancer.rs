@@ -1,18 +1,41 @@
-//! Where a service is: its address is known from the start, or its name is looked up and kept for a while.
+//! Where a service is: at an address that is known from the start, or wherever its upstream or its name leads.
 
-use std::net::{IpAddr, SocketAddr};
+mod address;
+mod checker;
+mod dns;
+mod hash_key;
+mod hashing;
+mod health;
+mod latency;
+mod names;
+mod one_at_a_time;
+mod peer;
+mod peers;
+mod report;
+mod resolver;
+mod sequence;
+mod tries;
+mod upstream;
+mod upstreams;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
-use sluice_config::{Protocol, Service};
+use sluice_config::{Protocol, Service, TargetPlace};
+
+pub(crate) use address::Address;
+pub use checker::watch_targets;
+pub use dns::NameServers;
+pub use report::{AddressHealth, TargetReport, UpstreamReport};
+pub use resolver::resolve_names;
+pub(crate) use tries::{Tries, again, choose};
+pub(crate) use upstream::Upstream;
+pub(crate) use upstreams::Upstreams;
 
 use crate::tls::UpstreamTls;
 
-/// How long a name's address is used before it is looked up again.
-const KEEP: Duration = Duration::from_secs(10);
 /// How many requests share a connection of HTTP/2 at most.
 const STREAMS: usize = 100;
 /// How often an upstream is asked over such a connection whether it is still there.
@@ -22,29 +45,28 @@ const WINDOW: u32 = 256 * 1024;
 
 /// The way to a service.
 pub(crate) struct Target {
-    /// Everything of the peer but the address that a name stands for.
+    /// Everything of a peer but its address and its name.
     template: HttpPeer,
-    /// `host:port` if the host is a name.
-    name: Option<Name>,
+    way: Way,
 }
 
-struct Name {
-    host: String,
-    port: u16,
-    resolved: ArcSwapOption<(Instant, SocketAddr)>,
+enum Way {
+    Fixed(Address),
+    Upstream(Arc<Upstream>),
 }
 
 impl Target {
-    pub fn new(service: &Service, tls: Option<&UpstreamTls>) -> Self {
+    /// The way to the service: by the upstream that bears the name of its host, if there is one.
+    pub fn new(service: &Service, tls: Option<&UpstreamTls>, upstreams: &Upstreams) -> Self {
         let host = service.host.trim_start_matches('[').trim_end_matches(']');
-        let (address, name) = match host.parse::<IpAddr>() {
-            Ok(ip) => (SocketAddr::new(ip, service.port), None),
-            Err(_) => {
-                let name = Name { host: host.to_owned(), port: service.port, resolved: ArcSwapOption::empty() };
-                (SocketAddr::from(([0, 0, 0, 0], service.port)), Some(name))
-            }
+        let unknown = std::net::SocketAddr::from(([0, 0, 0, 0], service.port));
+        let way = match (upstreams.of_service(service), TargetPlace::of(host, service.port)) {
+            (Some(upstream), _) => Way::Upstream(upstream.clone()),
+            (None, TargetPlace::Address(address)) => Way::Fixed(Address::Inet(address)),
+            // Every name has an upstream, so nobody comes here.
+            (None, _) => Way::Fixed(Address::Inet(([0, 0, 0, 0], service.port).into())),
         };
-        let mut template = HttpPeer::new(address, service.protocol.is_tls(), host.to_owned());
+        let mut template = HttpPeer::new(unknown, service.protocol.is_tls(), host.to_owned());
         let options = &mut template.options;
         if service.protocol.is_grpc() || service.http2 {
             // Only TLS can ask what the upstream speaks.
@@ -62,7 +84,7 @@ impl Target {
         if let Some(tls) = tls {
             tls.apply(&mut template);
         }
-        Self { template, name }
+        Self { template, way }
     }
 
     /// Whether it may be spoken to in HTTP/2.
@@ -75,54 +97,47 @@ impl Target {
         !self.template.is_tls() && !self.is_http2()
     }
 
-    /// The address to connect to. Only a name that was not looked up lately waits, and only its own requests.
-    pub async fn address(&self) -> std::io::Result<SocketAddr> {
-        match (&self.name, &self.template._address) {
-            (Some(name), _) => name.address().await,
-            (None, pingora_core::protocols::l4::socket::SocketAddr::Inet(address)) => Ok(*address),
-            (None, _) => Err(std::io::ErrorKind::Unsupported.into()),
-        }
+    /// Whether TLS is spoken to it.
+    pub fn is_tls(&self) -> bool {
+        self.template.is_tls()
     }
 
-    /// The address as people read it: the one that a name had last, or the name if it had none.
+    /// The address, if there is but one.
+    pub fn fixed(&self) -> Option<&Address> {
+        if let Way::Fixed(address) = &self.way { Some(address) } else { None }
+    }
+
+    /// The upstream, if an address has to be chosen.
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        if let Way::Upstream(upstream) = &self.way { Some(upstream) } else { None }
+    }
+
+    /// The place as people read it, as long as no address was chosen.
     pub fn shown(&self) -> String {
-        match &self.name {
-            None => self.template._address.to_string(),
-            Some(name) => match name.resolved.load().as_deref() {
-                Some((_, address)) => address.to_string(),
-                None => format!("{}:{}", name.host, name.port),
-            },
+        match &self.way {
+            Way::Fixed(address) => address.to_string(),
+            Way::Upstream(upstream) => upstream.name.clone(),
         }
     }
 
-    /// The peer to connect to. Only a name that was not looked up lately waits, and only its own requests.
-    pub async fn peer(&self) -> std::io::Result<Box<HttpPeer>> {
+    /// The peer to connect to, at an address and under a name; and all within the time that is left.
+    pub fn peer(&self, (address, name): (&Address, Option<&str>), left: Option<Duration>) -> Option<Box<HttpPeer>> {
         let mut peer = Box::new(self.template.clone());
-        if let Some(name) = &self.name {
-            peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(name.address().await?);
+        peer._address = address.known()?;
+        if let Some(name) = name {
+            peer.sni = name.to_owned();
         }
-        Ok(peer)
-    }
-}
-
-impl Name {
-    async fn address(&self) -> std::io::Result<SocketAddr> {
-        let known = self.resolved.load();
-        if let Some((at, address)) = known.as_deref()
-            && at.elapsed() < KEEP
-        {
-            return Ok(*address);
-        }
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await.map(|mut all| all.next());
-        match (found, known.as_deref()) {
-            (Ok(Some(address)), _) => {
-                self.resolved.store(Some(Arc::new((Instant::now(), address))));
-                Ok(address)
+        if let Some(left) = left {
+            let options = &mut peer.options;
+            for time in [
+                &mut options.connection_timeout,
+                &mut options.total_connection_timeout,
+                &mut options.read_timeout,
+                &mut options.write_timeout,
+            ] {
+                *time = time.map(|time| time.min(left));
             }
-            // A resolver that fails for a moment does not take down what was known.
-            (_, Some((_, address))) => Ok(*address),
-            (Ok(None), None) => Err(std::io::ErrorKind::NotFound.into()),
-            (Err(error), None) => Err(error),
         }
+        Some(peer)
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use sluice_plugins::Memory;
 
+use crate::balancer::Tries;
 use crate::bodies::Bodies;
 use crate::request_id::RequestId;
 use crate::snapshot::{ServiceView, Snapshot};
@@ -31,8 +32,10 @@ pub struct Ctx {
     pub(crate) target: Bytes,
     /// The part of the path that was taken off.
     pub(crate) prefix: Option<HeaderValue>,
-    /// How often connecting failed.
-    pub(crate) failures: u16,
+    /// What was tried of its service.
+    pub(crate) tries: Tries,
+    /// When its service gives it no more time.
+    pub(crate) deadline: Option<Instant>,
     /// The status of an answer that went past Pingora; 0 as long as there is none.
     pub(crate) answered: u16,
     /// Bytes of its body.
@@ -60,6 +63,14 @@ impl Ctx {
         self.route.is_some_and(|at| self.snapshot.works_on_wholes(&self.snapshot.routes[at]))
     }
 
+    /// Counts the failure against the target, unless time ran out while it answered: that may be the client's doing.
+    pub(crate) fn has_failed(&mut self, error: &pingora_core::Error, begun: bool) {
+        let over = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if !(begun && over) {
+            self.tries.failed(error);
+        }
+    }
+
     /// Says in the log why the request failed.
     pub(crate) fn log(&self, error: &pingora_core::Error, status: u16) {
         let route = self.route.map(|at| self.snapshot.routes[at].name.as_str());
@@ -69,6 +80,8 @@ impl Ctx {
             tracing::debug!(request_id = self.id.as_str(), client = %self.client_ip, status, %error, "a client is gone");
             return;
         }
-        tracing::warn!(request_id = self.id.as_str(), route, service, client = %self.client_ip, status, %error, "a request failed");
+        let shown = self.tries.shown().or_else(|| self.service().map(|service| service.target.shown()));
+        let upstream = shown.as_deref();
+        tracing::warn!(request_id = self.id.as_str(), route, service, upstream, client = %self.client_ip, status, %error, "a request failed");
     }
 }

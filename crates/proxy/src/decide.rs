@@ -106,6 +106,7 @@ pub(crate) async fn ask(visit: &Visit<'_>, ctx: &mut Ctx, Routed { path, prefix 
         upstream.push_str(query);
     }
     ctx.target = Bytes::from(upstream);
+    ctx.deadline = service.request_timeout.map(|time| ctx.started + time);
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn ended(traffic: &Traffic, ctx: &Ctx, ending: &Ending<'_>) {
     let status = if ending.status == 0 { CLIENT_GONE } else { ending.status };
     let took = ctx.started.elapsed();
     let tally = ctx.route.map_or(&traffic.unrouted, |at| &*ctx.snapshot.routes[at].tally);
-    let (upstream_took, retries, refused_by) = (ctx.waited, ctx.failures, ctx.refused_by);
+    let (upstream_took, retries, refused_by) = (ctx.waited, ctx.tries.failures, ctx.refused_by);
     tally.end(&Counted { status, took, upstream_took, received, sent, retries, refused_by }, ctx.counted);
     if let Some(log) = &ctx.snapshot.access_log {
         log.log(&traffic.lines, &Record { at: now(), request, ctx, status, took, received, sent });

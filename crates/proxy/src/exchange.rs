@@ -8,15 +8,19 @@ mod body;
 mod head;
 mod pool;
 mod request;
+mod stream;
 mod upstream;
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 
+use crate::balancer::{Address, again, choose};
 use crate::connection::Connection;
 use crate::ctx::Ctx;
+use crate::service::late;
 use crate::snapshot::ServiceView;
 use crate::visit::Visit;
 use body::Body;
@@ -30,58 +34,87 @@ const MOST_EARLY: usize = 16;
 
 /// Asks the upstream and passes its answer on. An error before the first byte of the answer is still to be answered.
 pub(crate) async fn exchange(visit: &mut Visit<'_>, client: &Connection, ctx: &mut Ctx) -> Result<()> {
+    let deadline = ctx.deadline;
+    let outcome = {
+        let mut attempt = pin!(attempt(visit, client, ctx));
+        match deadline {
+            None => attempt.await,
+            Some(deadline) => {
+                let in_time = tokio::time::timeout_at(deadline.into(), attempt.as_mut()).await;
+                in_time.unwrap_or_else(|_| Err(late()))
+            }
+        }
+    };
+    outcome.inspect_err(|error| ctx.has_failed(error, ctx.answered != 0))
+}
+
+/// Tries one peer after the other until one answers, and passes the answer on.
+async fn attempt(visit: &mut Visit<'_>, client: &Connection, ctx: &mut Ctx) -> Result<()> {
     let snapshot = ctx.snapshot.clone();
     let service = ctx.route.and_then(|at| snapshot.routes[at].service.as_deref());
     let service = service.ok_or_else(|| Error::new(ErrorType::InternalError))?;
-    let request = request::write(visit, ctx)?;
-    let mut answer = BytesMut::with_capacity(4096);
     ctx.upstream_started = Some(Instant::now());
-    let mut upstream = ask(client, ctx, service, &request, &mut answer).await?;
-    let mut early = 0;
-    let head = loop {
+    loop {
+        let mut early = 0;
+        let error = match ask((visit, client), ctx, service, &mut early).await {
+            Ok((head, rest)) => {
+                ctx.tries.answered(head.status);
+                visit.keep = head.client_may_stay;
+                return pass(visit, ctx, head, rest).await;
+            }
+            Err(error) => error,
+        };
+        // A client that has heard of one peer is not told by another.
+        if early > 0 || !again(ctx, &error) {
+            return Err(error);
+        }
+    }
+}
+
+/// Sends the request to the next peer, and reads the head of the answer; what came before it, the client is sent. A
+/// connection that was kept may turn out to be dead: then a new one is made.
+async fn ask(
+    (visit, client): (&Visit<'_>, &Connection),
+    ctx: &mut Ctx,
+    service: &ServiceView,
+    early: &mut usize,
+) -> Result<(Head, (Upstream, BytesMut))> {
+    choose(visit.request, ctx).await?;
+    let request = request::write(visit, ctx)?;
+    let address = ctx.tries.address().or_else(|| service.target.fixed());
+    let address = address.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+    ctx.upstream = address.inet();
+    let mut answer = BytesMut::with_capacity(4096);
+    let mut upstream = send((service, address), client, &request, &mut answer).await?;
+    loop {
         match head::translate(&answer, visit, ctx)? {
-            Some(head) if head.interim && early == MOST_EARLY => return Err(invalid("it has too many early heads")),
+            Some(head) if head.interim && *early == MOST_EARLY => return Err(invalid("it has too many early heads")),
             Some(head) if head.interim => {
-                early += 1;
+                *early += 1;
                 answer.advance(head.length);
                 visit.send(&head.bytes).await?;
             }
-            Some(head) => break head,
+            Some(head) => {
+                answer.advance(head.length);
+                return Ok((head, (upstream, answer)));
+            }
             None if answer.len() > MAX_HEAD => return Err(invalid("its head is longer than 64 KiB")),
             None if upstream.fill(&mut answer, client).await? == 0 => return Err(closed("in the middle of its head")),
             None => {}
         }
-    };
-    visit.keep = head.client_may_stay;
-    answer.advance(head.length);
-    pass(visit, ctx, head, (upstream, answer)).await
+    }
 }
 
-/// Sends the request, and waits for the first bytes of the answer. A connection that was kept may turn out to be dead:
-/// then another one is asked.
-async fn ask(
+/// Sends the request, and waits for the first bytes of the answer.
+async fn send(
+    (service, address): (&ServiceView, &Address),
     client: &Connection,
-    ctx: &mut Ctx,
-    service: &ServiceView,
     request: &[u8],
     answer: &mut BytesMut,
 ) -> Result<Upstream> {
     let mut may_be_kept = true;
     loop {
-        let mut upstream = match Upstream::reach(service, may_be_kept, client).await {
-            Ok(upstream) => {
-                ctx.upstream = Some(upstream.address);
-                upstream
-            }
-            Err(error) => {
-                ctx.failures += 1;
-                let for_nobody = *error.esource() == ErrorSource::Downstream;
-                if for_nobody || ctx.failures > service.retries {
-                    return Err(error);
-                }
-                continue;
-            }
-        };
+        let mut upstream = Upstream::reach((service, address), may_be_kept, client).await?;
         let kept = upstream.kept;
         let said = match upstream.send(request).await {
             Ok(()) => upstream.fill(answer, client).await,

@@ -4,6 +4,11 @@ use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use sluice_plugins::Reply;
 
+/// A service of which no target is healthy.
+pub(crate) const NO_PEER: ErrorType = ErrorType::Custom("no healthy target");
+/// A service whose names lead nowhere.
+pub(crate) const LOST: ErrorType = ErrorType::Custom("name resolution failed");
+
 /// The answer for an error; none if there is nobody left to answer.
 pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
     use ErrorType::{
@@ -11,7 +16,8 @@ pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
         ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
     };
     let (status, message) = match (error.esource(), error.etype()) {
-        (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
+        (_, kind) if *kind == LOST => (StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
+        (_, kind) if *kind == NO_PEER => (StatusCode::SERVICE_UNAVAILABLE, "failure to get a peer from the ring-balancer"),
         (_, HTTPStatus(413)) => (StatusCode::PAYLOAD_TOO_LARGE, "Request size limit exceeded"),
         (_, HTTPStatus(code)) => {
             (StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "An unexpected error occurred")

@@ -78,7 +78,10 @@ pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> 
         // HTTP/1 has said it under this name already.
         Some(host) if route.preserve_host && said.version == Version::HTTP_2 => request.tell(&HOST, host)?,
         _ if route.preserve_host => {}
-        _ => request.tell(&HOST, service.authority.as_bytes())?,
+        _ => {
+            let authority = ctx.tries.authority(service.target.is_tls()).unwrap_or(&service.authority);
+            request.tell(&HOST, authority.as_bytes())?;
+        }
     }
     let peer = visit.caller.peer;
     tell_who_asks(visit, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;

@@ -43,6 +43,7 @@ mod upgrade;
 mod visit;
 
 pub use access_log::Lines;
+pub use balancer::{AddressHealth, NameServers, TargetReport, UpstreamReport, resolve_names, watch_targets};
 pub use ctx::Ctx;
 pub use doors::Doors;
 pub use front::Front;

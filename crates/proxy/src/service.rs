@@ -12,13 +12,14 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use sluice_config::Config;
 use sluice_events::{Bus, Emitter, UpstreamError};
 use sluice_plugins::{Memory, Reply, number};
 
 use crate::answer;
 use crate::answers;
+use crate::balancer::{Tries, again, choose};
 use crate::bodies::Bodies;
 use crate::connection::PATIENCE;
 use crate::ctx::Ctx;
@@ -97,7 +98,8 @@ impl Gateway {
             route: None,
             target: Bytes::new(),
             prefix: None,
-            failures: 0,
+            tries: Tries::default(),
+            deadline: None,
             answered: 0,
             sent: 0,
             refused_by: None,
@@ -143,13 +145,17 @@ impl ProxyHttp for Gateway {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
-        ctx.upstream_started = Some(Instant::now());
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<Box<HttpPeer>> {
+        ctx.upstream_started.get_or_insert_with(Instant::now);
+        choose(session.req_header(), ctx).await?;
+        let left = ctx.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(late());
+        }
         let service = ctx.service().ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let mut peer = service.target.peer().await.map_err(|error| {
-            tracing::warn!(service = service.name, request_id = ctx.id.as_str(), %error, "name resolution failed");
-            Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
-        })?;
+        let address = ctx.tries.address().or_else(|| service.target.fixed());
+        let peer = address.and_then(|address| service.target.peer((address, ctx.tries.server_name()), left));
+        let mut peer = peer.ok_or_else(|| Error::new(ErrorType::InternalError))?;
         if ctx.upgrade {
             upgrade::suit(&mut peer);
         }
@@ -158,9 +164,28 @@ impl ProxyHttp for Gateway {
     }
 
     fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Box<Ctx>, mut error: Box<Error>) -> Box<Error> {
-        let retries = ctx.service().map_or(0, |service| service.retries);
-        ctx.failures += 1;
-        error.set_retry(ctx.failures <= retries);
+        let retry = again(ctx, &error);
+        error.set_retry(retry);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Box<Ctx>,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = upgrade::explained(error, session, ctx).more_context(format!("Peer: {peer}"));
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let may_be_sent_twice = session.req_header().method.is_idempotent() && whole;
+        error.retry.decide_reuse(client_reused);
+        // A connection that was kept and turns out to be dead is no failure of the peer.
+        let stale = may_be_sent_twice && error.retry();
+        let fresh = ctx.answered == 0 && session.response_written().is_none();
+        let retry = stale || (fresh && may_be_sent_twice && again(ctx, &error));
+        error.set_retry(retry);
         error
     }
 
@@ -198,6 +223,9 @@ impl ProxyHttp for Gateway {
         last: bool,
         ctx: &mut Box<Ctx>,
     ) -> Result<Option<Duration>> {
+        if !last && ctx.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(late());
+        }
         ctx.bodies.of_answer(part, last).map(|()| None)
     }
 
@@ -210,7 +238,11 @@ impl ProxyHttp for Gateway {
         }
         // What the upstream speaks is between it and us.
         response.set_version(Version::HTTP_11);
-        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        ctx.tries.answered(response.status.as_u16());
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // What it has become may last.
+            ctx.deadline = None;
+        } else {
             framing::strip_hop_by_hop(response)?;
         }
         if answers::may_change(ctx) {
@@ -225,30 +257,17 @@ impl ProxyHttp for Gateway {
             response.insert_header(name, number(millis))?;
         }
         response.insert_header("X-Request-Id", ctx.id.header())?;
+        if let Some(cookie) = ctx.tries.cookie.clone() {
+            response.append_header("Set-Cookie", cookie)?;
+        }
         match response.headers.contains_key(VIA) {
             true => response.append_header("Via", answer::VIA).map(drop),
             false => response.insert_header("Via", answer::VIA),
         }
     }
 
-    fn error_while_proxy(
-        &self,
-        peer: &HttpPeer,
-        session: &mut Session,
-        error: Box<Error>,
-        ctx: &mut Box<Ctx>,
-        kept: bool,
-    ) -> Box<Error> {
-        let mut error = upgrade::explained(error, session, ctx).more_context(format!("Peer: {peer}"));
-        if session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated() {
-            error.retry.decide_reuse(kept);
-        } else {
-            error.set_retry(false);
-        }
-        error
-    }
-
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Ctx>) -> FailToProxy {
+        ctx.has_failed(error, session.response_written().is_some());
         let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         let error_code = reply.status.as_u16();
         if ctx.answered == 0 && session.response_written().is_none() {
@@ -265,6 +284,10 @@ impl ProxyHttp for Gateway {
         true
     }
 
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Ctx>, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Box<Ctx>) {
         let status = session.response_written().map_or(ctx.answered, |head| head.status.as_u16());
         if let Some(error) = error {
@@ -274,6 +297,11 @@ impl ProxyHttp for Gateway {
         let (received, sent) = (session.body_bytes_read() as u64, ctx.sent + session.body_bytes_sent() as u64);
         ended(&self.traffic, ctx, &Ending { request: session.req_header(), status, received, sent });
     }
+}
+
+/// The request has had all the time that its service gives.
+pub(crate) fn late() -> Box<Error> {
+    Error::explain(ErrorType::ReadTimedout, "request_timeout is over").into_up()
 }
 
 /// Pingora's settings for a configuration.

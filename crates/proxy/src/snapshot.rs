@@ -7,12 +7,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
-use sluice_config::{Config, Consumer, PathHandling, Route, Scope, Service};
-use sluice_events::Entity;
+use sluice_config::{Config, Consumer, Millis, PathHandling, Route, Scope, Service};
+use sluice_events::{Bus, Entity};
 use sluice_plugins::Built;
 
 use crate::access_log::AccessLog;
-use crate::balancer::Target;
+use crate::balancer::{Target, Upstreams};
 use crate::chain::{Chain, OfConsumers};
 use crate::doors::Doors;
 use crate::protocols::Protocols;
@@ -31,6 +31,7 @@ pub struct Snapshot {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) doors: Doors,
+    pub(crate) upstreams: Upstreams,
 }
 
 /// A route with everything that is on its way.
@@ -57,14 +58,21 @@ pub(crate) struct ServiceView {
     pub connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
+    /// How long a request and its answer may take as a whole.
+    pub request_timeout: Option<Duration>,
     pub target: Target,
 }
 
 impl Snapshot {
-    /// Builds the world of a configuration from it, its plugins and the ways in.
-    pub fn build(config: &Config, plugins: &[Built], doors: Doors) -> Self {
-        let services: HashMap<&str, Arc<ServiceView>> =
-            config.services.iter().map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service, config)))).collect();
+    /// Builds the world of a configuration from it, its plugins and the ways in; what is known of targets is taken over from
+    /// `before`.
+    pub fn build(config: &Config, plugins: &[Built], (doors, bus): (Doors, &Arc<Bus>), before: Option<&Self>) -> Self {
+        let upstreams = Upstreams::new(config, bus, before.map(|before| &before.upstreams));
+        let services: HashMap<&str, Arc<ServiceView>> = config
+            .services
+            .iter()
+            .map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service, config, &upstreams))))
+            .collect();
         let off = |route: &Route| {
             route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled))
         };
@@ -76,6 +84,7 @@ impl Snapshot {
             trusted_proxies: config.server.trusted_proxies.clone(),
             access_log: AccessLog::new(config, plugins),
             doors,
+            upstreams,
         }
     }
 
@@ -157,7 +166,7 @@ impl RouteView {
 }
 
 impl ServiceView {
-    fn new(service: &Service, config: &Config) -> Self {
+    fn new(service: &Service, config: &Config, upstreams: &Upstreams) -> Self {
         let json = serde_json::to_value(service).expect("a service has string keys only");
         let authority = HeaderValue::from_str(&service.authority());
         Self {
@@ -169,7 +178,8 @@ impl ServiceView {
             connect_timeout: service.connect_timeout.duration(),
             read_timeout: service.read_timeout.duration(),
             write_timeout: service.write_timeout.duration(),
-            target: Target::new(service, UpstreamTls::new(service, config).as_ref()),
+            request_timeout: service.request_timeout.map(Millis::duration),
+            target: Target::new(service, UpstreamTls::new(service, config).as_ref(), upstreams),
         }
     }
 }

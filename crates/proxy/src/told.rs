@@ -4,6 +4,7 @@ use pingora_core::{Error, ErrorSource, ErrorType};
 use sluice_events::{Emitter, UpstreamError};
 
 use crate::ctx::Ctx;
+use crate::failure::{LOST, NO_PEER};
 
 /// Tells of the failure for which the client is answered with this status, if it is the upstream's.
 pub(crate) fn tell(emitter: &Emitter<UpstreamError>, error: &Error, status: u16, ctx: &Ctx) {
@@ -13,7 +14,7 @@ pub(crate) fn tell(emitter: &Emitter<UpstreamError>, error: &Error, status: u16,
         ip: ctx.client_ip,
         service: Some(service.entity.clone()),
         route: ctx.route.map(|at| ctx.snapshot.routes[at].entity.clone()),
-        upstream: service.target.shown(),
+        upstream: ctx.tries.shown().unwrap_or_else(|| service.target.shown()),
         error: word,
         status,
     });
@@ -23,11 +24,12 @@ pub(crate) fn tell(emitter: &Emitter<UpstreamError>, error: &Error, status: u16,
 fn word_for(error: &Error) -> Option<&'static str> {
     use ErrorType::{
         BindError, ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout, ConnectionClosed,
-        HTTPStatus, HandshakeError, InvalidCert, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout,
+        HandshakeError, InvalidCert, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout,
         TLSWantX509Lookup, WriteError, WriteTimedout,
     };
     Some(match (error.esource(), error.etype()) {
-        (_, HTTPStatus(503)) => "name-resolution",
+        (_, kind) if *kind == LOST => "name-resolution",
+        (_, kind) if *kind == NO_PEER => "no-healthy-target",
         (ErrorSource::Upstream, ConnectRefused) => "connect-refused",
         (ErrorSource::Upstream, ConnectTimedout | TLSHandshakeTimedout) => "connect-timeout",
         (ErrorSource::Upstream, ConnectNoRoute | ConnectError | ConnectProxyFailure | SocketError | BindError) => {
@@ -60,6 +62,6 @@ mod tests {
         check(ErrorType::ConnectionClosed, Some("closed"));
         check(ErrorType::ReadError, Some("reset"));
         check(ErrorType::InvalidHTTPHeader, Some("invalid-response"));
-        assert_eq!(word_for(&Error::new(ErrorType::HTTPStatus(503))), Some("name-resolution"));
+        assert_eq!(word_for(&Error::new(LOST)), Some("name-resolution"));
     }
 }

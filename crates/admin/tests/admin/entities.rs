@@ -55,6 +55,8 @@ async fn entities_are_changed_in_the_file() {
         ("PUT", "/services/demo"),
         ("PATCH", "/routes/demo"),
         ("DELETE", "/consumers/Joe"),
+        ("POST", "/upstreams"),
+        ("DELETE", "/upstreams/app/targets/10.0.0.1"),
         ("POST", "/plugins"),
         ("POST", "/services/demo/plugins"),
         ("POST", "/services/demo/routes/"),
@@ -63,6 +65,37 @@ async fn entities_are_changed_in_the_file() {
         assert!(answer.message().contains("gateway.toml"), "{answer:?}");
         assert_eq!((answer.header("allow"), &answer.json()["code"]), (Some("GET, HEAD, OPTIONS"), &json!(12)));
     }
+}
+
+#[tokio::test]
+async fn upstreams_show_their_targets_and_how_they_are() {
+    let api = start().await;
+    let app = api.get("/upstreams/app").await.is(200).json();
+    assert_eq!((&app["algorithm"], &app["slots"], &app["host_header"]), (&json!("round-robin"), &json!(10_000), &Value::Null));
+    assert_eq!(app["healthchecks"]["active"]["unhealthy"]["interval"], json!(0.5));
+    let targets = api.get("/upstreams/app/targets").await.is(200).json();
+    let first = &targets["data"][0];
+    assert_eq!(
+        (&first["target"], &first["weight"], &first["upstream"]),
+        (&json!("10.0.0.1:8000"), &json!(7), &json!({"id": app["id"]}))
+    );
+    for key in ["10.0.0.1:8000", "10.0.0.1", first["id"].as_str().unwrap()] {
+        assert_eq!(api.get(&format!("/upstreams/app/targets/{key}")).await.is(200).json(), *first);
+    }
+    let health = api.get("/upstreams/app/health").await.is(200).json();
+    let seen: Vec<&str> = health["data"].as_array().unwrap().iter().map(|one| one["health"].as_str().unwrap()).collect();
+    assert_eq!(seen, ["UNHEALTHY", "DNS_ERROR"]);
+    assert_eq!(health["data"][0]["data"]["weight"], json!({"total": 14, "available": 0, "unavailable": 14}));
+    let whole = api.get("/upstreams/app/health?balancer_health=1").await.is(200).json();
+    assert_eq!((&whole["data"]["health"], &whole["data"]["details"]["weight"]["total"]), (&json!("HEALTHY"), &json!(14)));
+    api.ask("PUT", "/upstreams/app/targets/10.0.0.1:8000/healthy", &[], "").await.is(204);
+    api.ask("PUT", "/upstreams/app/targets/10.0.0.1/10.0.0.1/unhealthy", &[], "").await.is(204);
+    let off = api.ask("PUT", "/upstreams/off/targets/10.0.0.1:1/healthy", &[], "").await.is(400);
+    assert_eq!(off.message(), "no healthchecker found for off");
+    for path in ["/upstreams/x/health", "/upstreams/app/targets/10.0.0.9", "/upstreams/x", "/upstreams/app/targets/10.0.0.1:1"] {
+        assert_eq!(api.get(path).await.is(404).message(), "Not found");
+    }
+    api.ask("PUT", "/upstreams/app/targets/10.0.0.1/10.9.9.9/healthy", &[], "").await.is(404);
 }
 
 #[tokio::test]
@@ -97,7 +130,13 @@ async fn the_node_tells_how_it_is() {
         let path = path.as_str().unwrap().replace(['{', '}'], "");
         let allow = api.ask("OPTIONS", &path, &[], "").await.is(204).header("allow").unwrap().to_owned();
         let does_something = ["replay", "pause", "resume", "test"].iter().any(|action| path.ends_with(action));
-        let expected = if does_something { "POST, OPTIONS" } else { "GET, HEAD" };
+        let expected = if does_something {
+            "POST, OPTIONS"
+        } else if path.ends_with("healthy") {
+            "PUT, OPTIONS"
+        } else {
+            "GET, HEAD"
+        };
         assert!(allow.starts_with(expected) && allow.ends_with("OPTIONS"), "{path} {allow}");
     }
 }

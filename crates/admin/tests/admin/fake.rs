@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sluice_admin::{Control, Edit, Exposition, Refusal, Status};
+use sluice_admin::{AddressHealth, Control, Edit, Exposition, Refusal, Status, TargetHealth, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
@@ -15,6 +15,11 @@ pub const FILE: &str = r#"
 url = "http://127.0.0.1:8080/anything"
 [services.other]
 url = "http://127.0.0.1:8081"
+[upstreams.app]
+targets = [{ target = "10.0.0.1", weight = 7 }, "lost.invalid"]
+healthchecks.active.unhealthy.interval = 0.5
+[upstreams.off]
+targets = ["10.0.0.1:1"]
 [routes.demo]
 service = "demo"
 paths = ["/demo"]
@@ -127,6 +132,19 @@ impl Control for Fake {
 
     fn measure(&self, out: &mut Exposition) {
         out.counter("measured_total", "What only the gateway counts.").value(3);
+    }
+
+    fn upstream_health(&self, upstream: &str) -> Option<UpstreamHealth> {
+        let address = |last| AddressHealth { ip: format!("10.0.0.{last}"), port: 8000, healthy: false };
+        let targets = vec![
+            TargetHealth { target: "10.0.0.1:8000".into(), lost: false, addresses: vec![address(1), address(2)] },
+            TargetHealth { target: "lost.invalid:8000".into(), lost: true, addresses: vec![] },
+        ];
+        (upstream == "app").then_some(UpstreamHealth { healthy: true, watched: true, targets })
+    }
+
+    fn set_health(&self, upstream: &str, target: (&str, Option<&str>), _: bool) -> bool {
+        upstream == "app" && target.0 == "10.0.0.1:8000" && target.1.is_none_or(|address| address == "10.0.0.1")
     }
 
     async fn change(&self, edit: Edit) -> Result<u64, Refusal> {

@@ -33,6 +33,7 @@ impl Reader {
             tls,
             proxy_protocol: proxied,
             threads: table.threads,
+            dns_resolver: table.dns_resolver.into_iter().map(|server| server.0).collect(),
             trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
             state_dir: table.state_dir,
             shutdown_timeout: table.shutdown_timeout.duration(),

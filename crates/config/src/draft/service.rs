@@ -6,13 +6,20 @@ use crate::entities::{Protocol, Scope, Service, Stamps};
 use crate::file::ServiceTable;
 use crate::key_path::KeyPath;
 use crate::tree::Table;
+use crate::values::Millis;
 
 impl Reader {
     pub(super) fn service(&mut self, mut at: At<'_>, root: &Table) -> Option<Service> {
         let scope = Scope::Service(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let table: ServiceTable = self.take(&at.path, &at.node)?;
-        let timeouts = [("connect", table.connect_timeout), ("write", table.write_timeout), ("read", table.read_timeout)];
+        let request = table.request_timeout.unwrap_or(Millis(1));
+        let timeouts = [
+            ("connect", table.connect_timeout),
+            ("write", table.write_timeout),
+            ("read", table.read_timeout),
+            ("request", request),
+        ];
         for (kind, _) in timeouts.iter().filter(|(_, timeout)| timeout.0 == 0) {
             let problem = Problem::at(at.path.key(&format!("{kind}_timeout")), "must be at least 1 millisecond");
             self.problems.push(problem);
@@ -42,6 +49,7 @@ impl Reader {
             write_timeout: table.write_timeout,
             read_timeout: table.read_timeout,
             tls,
+            request_timeout: table.request_timeout,
             enabled: table.enabled,
             tags: table.tags,
             stamps: Stamps::default(),

@@ -23,6 +23,8 @@ pub struct Server {
     pub threads: usize,
     /// Peers whose X-Forwarded-* headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The name servers that are asked; none: those of the system.
+    pub dns_resolver: Vec<SocketAddr>,
     /// Where state is kept over restarts.
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.

@@ -78,6 +78,8 @@ pub struct Service {
     pub write_timeout: Millis,
     /// How long one read may take.
     pub read_timeout: Millis,
+    /// How long a request and its answer may take as a whole.
+    pub request_timeout: Option<Millis>,
     /// How it is spoken to by TLS.
     pub tls: UpstreamTls,
     /// Whether its routes are served.

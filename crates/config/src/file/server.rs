@@ -1,6 +1,6 @@
 //! The gateway itself: how it listens, what its limits and hooks share, and its Admin API.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -27,6 +27,9 @@ pub(crate) struct ServerTable {
     /// Peers whose X-Forwarded-* headers and PROXY protocol count, as addresses or networks.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Name servers to ask, with port 53 if none is written; without any those of the system.
+    #[schemars(with = "Vec<String>")]
+    pub dns_resolver: Vec<NameServer>,
     /// Where state is kept over restarts.
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
@@ -41,6 +44,7 @@ impl Default for ServerTable {
             proxy_protocol: false,
             threads: 0,
             trusted_proxies: Vec::new(),
+            dns_resolver: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
         }
@@ -80,6 +84,21 @@ impl TryFrom<String> for Address {
         parsed
             .map(Self)
             .map_err(|_| format!("`{text}` is no address to listen on; write one with its port, such as \"127.0.0.1:8000\""))
+    }
+}
+
+/// Where a name server is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct NameServer(pub SocketAddr);
+
+impl TryFrom<String> for NameServer {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+        let wrong =
+            |_| format!("`{text}` is no address of a name server; write one such as \"192.0.2.53\" or \"127.0.0.1:5353\"");
+        parsed.map(Self).map_err(wrong)
     }
 }
 

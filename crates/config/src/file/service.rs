@@ -31,6 +31,8 @@ pub(crate) struct ServiceTable {
     pub write_timeout: Millis,
     #[serde(default = "minute")]
     pub read_timeout: Millis,
+    /// How long a request and its answer may take as a whole. Sluice's own.
+    pub request_timeout: Option<Millis>,
     /// Whether the certificate of an https upstream must be good and for its host. True by default.
     pub tls_verify: Option<bool>,
     /// The names of the authorities (`[ca_certificates]`) that it may be from; without them, those of the system.

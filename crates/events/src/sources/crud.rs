@@ -40,6 +40,8 @@ macro_rules! named {
 
 const TABLES: &[[EventKind; 4]] = &[
     table!("services", "A service", samples::service),
+    table!("upstreams", "An upstream", samples::upstream),
+    table!("targets", "A target of an upstream", samples::target),
     table!("routes", "A route", samples::route),
     table!("consumers", "A consumer", samples::consumer),
     table!("certificates", "A certificate", samples::certificate),
@@ -149,6 +151,8 @@ mod tests {
     fn each_table_has_entities_of_its_own() {
         let check = |event: &str, field: &str| assert!(data(event)["entity"].get(field).is_some(), "{event} {field}");
         check("services", "host");
+        check("upstreams", "algorithm");
+        check("targets", "weight");
         check("routes", "paths");
         check("consumers", "username");
         check("certificates", "snis");

@@ -24,7 +24,7 @@ pub(super) fn append(out: &mut Vec<u8>, record: &Record<'_>, secrets: &Secrets) 
     text(out, b",\"route\":", record.route().map(str::as_bytes));
     text(out, b",\"service\":", record.service().map(str::as_bytes));
     upstream(out, record);
-    number(out, b",\"retries\":", u64::from(ctx.failures));
+    number(out, b",\"retries\":", u64::from(ctx.tries.failures));
     out.extend_from_slice(b",\"latency\":");
     write::millis(out, record.took);
     out.extend_from_slice(b",\"limited\":");

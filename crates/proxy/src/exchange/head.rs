@@ -78,6 +78,9 @@ pub(super) fn translate(bytes: &[u8], visit: &Visit<'_>, ctx: &mut Ctx) -> Resul
     } else if coded {
         lines.line(b"Transfer-Encoding", b"chunked");
     }
+    if let Some(cookie) = &ctx.tries.cookie {
+        lines.line(b"Set-Cookie", cookie.as_bytes());
+    }
     latencies.into_iter().for_each(|(name, millis)| lines.number_line(name.as_bytes(), millis));
     lines.line(b"X-Request-Id", ctx.id.as_str().as_bytes());
     lines.line(b"Via", answer::VIA.as_bytes());

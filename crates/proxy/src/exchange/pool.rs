@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use super::stream::Stream;
+use crate::balancer::Address;
 
 /// How long a connection may wait.
 const IDLE: Duration = Duration::from_secs(60);
@@ -20,17 +20,17 @@ thread_local! {
 
 #[derive(Default)]
 struct Pool {
-    waiting: HashMap<SocketAddr, VecDeque<(Instant, TcpStream)>>,
+    waiting: HashMap<Address, VecDeque<(Instant, Stream)>>,
     /// Whether the sweeper of this thread is at work.
     swept: bool,
 }
 
 /// A connection to this address that is still open, the one that was used last first.
-pub(super) fn take(address: SocketAddr) -> Option<TcpStream> {
+pub(super) fn take(address: &Address) -> Option<Stream> {
     POOL.with_borrow_mut(|pool| {
-        let waiting = pool.waiting.get_mut(&address)?;
+        let waiting = pool.waiting.get_mut(address)?;
         while let Some((_, stream)) = waiting.pop_back() {
-            if is_open(&stream) {
+            if stream.is_open() {
                 return Some(stream);
             }
         }
@@ -39,7 +39,7 @@ pub(super) fn take(address: SocketAddr) -> Option<TcpStream> {
 }
 
 /// Keeps a connection for the next request.
-pub(super) fn put(address: SocketAddr, stream: TcpStream) {
+pub(super) fn put(address: Address, stream: Stream) {
     let begin = POOL.with_borrow_mut(|pool| {
         let waiting = pool.waiting.entry(address).or_default();
         if waiting.len() >= MOST {
@@ -53,12 +53,6 @@ pub(super) fn put(address: SocketAddr, stream: TcpStream) {
     }
 }
 
-/// Nothing was said and nothing was closed. It costs no system call: the runtime knows whether there is news.
-fn is_open(stream: &TcpStream) -> bool {
-    let news = stream.try_read(&mut [0]);
-    news.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
-}
-
 /// Closes what waited too long, until nothing waits.
 async fn sweeper() {
     loop {
@@ -66,7 +60,7 @@ async fn sweeper() {
         let done = POOL.with_borrow_mut(|pool| {
             let now = Instant::now();
             for waiting in pool.waiting.values_mut() {
-                waiting.retain(|(since, stream)| now.duration_since(*since) < IDLE && is_open(stream));
+                waiting.retain(|(since, stream)| now.duration_since(*since) < IDLE && stream.is_open());
             }
             pool.waiting.retain(|_, waiting| !waiting.is_empty());
             pool.swept = !pool.waiting.is_empty();

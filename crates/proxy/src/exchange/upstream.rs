@@ -2,24 +2,23 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use pingora_core::{Error, ErrorType, Result};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_util::io::poll_read_buf;
 
 use super::pool;
+use super::stream::Stream;
+use crate::balancer::Address;
 use crate::connection::Connection;
 use crate::snapshot::ServiceView;
 
 pub(super) struct Upstream {
-    stream: TcpStream,
-    pub address: SocketAddr,
+    stream: Stream,
+    address: Address,
     /// It was kept from an earlier request, and may be dead.
     pub kept: bool,
     read_timeout: Duration,
@@ -27,20 +26,21 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// A connection to the service: one that was kept if that is allowed, or a new one.
-    pub async fn reach(service: &ServiceView, may_be_kept: bool, client: &Connection) -> Result<Self> {
-        let target = &service.target;
-        let address = target.address().await.map_err(|error| {
-            tracing::warn!(service = service.name, %error, "name resolution failed");
-            Error::because(ErrorType::HTTPStatus(503), "name resolution failed", error)
-        })?;
+    /// A connection to this address of the service: one that was kept if that is allowed, or a new one.
+    pub async fn reach((service, address): (&ServiceView, &Address), may_be_kept: bool, client: &Connection) -> Result<Self> {
         let waiting = if may_be_kept { pool::take(address) } else { None };
         let kept = waiting.is_some();
         let stream = match waiting {
             Some(stream) => stream,
             None => client.while_it_waits(connect(address, service.connect_timeout)).await.unwrap_or_else(|| Err(gone()))?,
         };
-        Ok(Self { stream, address, kept, read_timeout: service.read_timeout, write_timeout: service.write_timeout })
+        Ok(Self {
+            stream,
+            address: address.clone(),
+            kept,
+            read_timeout: service.read_timeout,
+            write_timeout: service.write_timeout,
+        })
     }
 
     /// Sends the whole request.
@@ -66,7 +66,7 @@ impl Upstream {
         }
         let mut late: Pin<&mut Sleep> = pin!(sleep(self.read_timeout));
         poll_fn(|cx| {
-            if let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.stream), cx, into) {
+            if let Poll::Ready(read) = self.stream.poll_read(cx, into) {
                 return Poll::Ready(read.map_err(|e| Error::because(ErrorType::ReadError, "reading the answer", e).into_up()));
             }
             if client.poll_gone(cx).is_ready() {
@@ -87,19 +87,17 @@ fn gone() -> Box<Error> {
     Error::explain(ErrorType::ConnectionClosed, "while it waited").into_down()
 }
 
-async fn connect(address: SocketAddr, within: Duration) -> Result<TcpStream> {
+async fn connect(address: &Address, within: Duration) -> Result<Stream> {
     let until = Instant::now() + within;
-    let connected = tokio::time::timeout_at(until, TcpStream::connect(address)).await;
+    let connected = tokio::time::timeout_at(until, Stream::connect(address)).await;
     let connected = connected.map_err(|_| Error::explain(ErrorType::ConnectTimedout, address.to_string()).into_up())?;
-    let stream = connected.map_err(|error| {
+    connected.map_err(|error| {
         let kind = match error.kind() {
-            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+            // The socket of somebody who is not there may be gone.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ErrorType::ConnectRefused,
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorType::ConnectNoRoute,
             _ => ErrorType::ConnectError,
         };
         Error::because(kind, address.to_string(), error).into_up()
-    })?;
-    // Without it a small request waits for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    })
 }

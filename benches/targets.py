@@ -1,0 +1,108 @@
+"""One target of three is killed and restarted under load; prints how many requests failed, and when it was passed over.
+
+    python3 benches/targets.py [path of sluice] [seconds]
+
+The load is wrk's (.ci/setup installs it), the targets are `sluice httpbin`. Nothing may fail, and a dead target may have
+no traffic after a second.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+SLUICE = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/sluice")
+SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+PERIOD = 2.0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(500):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.01)
+    sys.exit(f"nothing listens on {port}")
+
+
+def target(port):
+    process = subprocess.Popen([SLUICE, "httpbin", "--listen", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    wait_for(port)
+    return process
+
+
+def health(admin, which):
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/upstreams/pool/health") as answer:
+        text = answer.read().decode()
+    return re.findall(r'"health":"(HEALTHY|UNHEALTHY)","data"', text)[which]
+
+
+def main():
+    ports = [free_port() for _ in range(3)]
+    proxy, admin = free_port(), free_port()
+    folder = tempfile.mkdtemp()
+    config = os.path.join(folder, "gateway.toml")
+    with open(config, "w", encoding="utf-8") as out:
+        out.write(f"""
+[server]
+listen = ["127.0.0.1:{proxy}"]
+threads = 1
+state_dir = "{folder}/state"
+[admin]
+listen = "127.0.0.1:{admin}"
+[services.app]
+url = "http://pool/anything"
+[routes.app]
+service = "app"
+paths = ["/"]
+[upstreams.pool]
+targets = [{", ".join(f'"127.0.0.1:{port}"' for port in ports)}]
+[upstreams.pool.healthchecks]
+passive.unhealthy = {{ tcp_failures = 1, timeouts = 1 }}
+active.healthy = {{ interval = 0.2, successes = 1 }}
+active.unhealthy = {{ interval = 0.2, tcp_failures = 1 }}
+""")
+    targets = [target(port) for port in ports]
+    gateway = subprocess.Popen([SLUICE, "run", "--config", config], stderr=open(os.path.join(folder, "log"), "w", encoding="utf-8"))
+    wait_for(proxy)
+    wait_for(admin)
+    load = subprocess.Popen(
+        ["wrk", "-t1", "-c32", f"-d{SECONDS}s", f"http://127.0.0.1:{proxy}/"], stdout=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + SECONDS - PERIOD
+    kills, slowest = 0, 0.0
+    while time.monotonic() < end:
+        targets[0].kill()
+        targets[0].wait()
+        killed = time.monotonic()
+        while health(admin, 0) != "UNHEALTHY" and time.monotonic() < killed + 10:
+            time.sleep(0.005)
+        slowest = max(slowest, time.monotonic() - killed)
+        kills += 1
+        time.sleep(max(0.0, killed + PERIOD / 2 - time.monotonic()))
+        targets[0] = target(ports[0])
+        time.sleep(PERIOD / 2)
+    said = load.communicate()[0]
+    for process in [gateway, *targets]:
+        process.kill()
+        process.wait()
+    requests = int(re.search(r"(\d+) requests in", said).group(1))
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    errors = re.search(r"Socket errors: (.*)", said)
+    print(f"{requests} requests in {SECONDS} s, {kills} kills; failed: {bad.group(1) if bad else 0}; "
+          f"socket errors: {errors.group(1) if errors else 'none'}; passed over after {slowest * 1e3:.0f} ms at the latest")
+    sys.exit(1 if bad or errors or slowest > 1 else 0)
+
+
+main()
