@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::block::Block;
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::document::Document;
-use crate::entities::{Admin, Config, Limits, PluginEntry, Scope, Server};
+use crate::entities::{AccessLog, Admin, Config, Limits, PluginEntry, Scope, Server};
 use crate::file::{AccessLogTable, AdminTable, HooksTable, LimitsTable, ServerTable};
 use crate::ids::entity_id;
 use crate::interpolate::Environment;
@@ -79,7 +79,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.check_addresses(&server, &admin);
     let limits = reader.limits(root);
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
-    let access_log = reader.section::<AccessLogTable>(root, "access_log").unwrap_or_default().into_access_log();
+    let access_log = reader.access_log(root);
     let services = reader.entities(root, "services", Reader::service);
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", |reader, at| reader.consumer(at, root));
@@ -173,6 +173,15 @@ impl Reader {
             self.problems.push(problem.help("1000000 is the default; a million clients take about 60 MiB"));
         }
         Limits { max_keys: table.max_keys }
+    }
+
+    fn access_log(&mut self, root: &Table) -> AccessLog {
+        let table: AccessLogTable = self.section(root, "access_log").unwrap_or_default();
+        if table.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            let problem = Problem::at(KeyPath::of(["access_log", "file"]), "must not be empty");
+            self.problems.push(problem.help("name a file, or take the key out: without it lines go to standard error"));
+        }
+        table.into_access_log()
     }
 
     /// Two listeners on one address: one of them would wait for ever.
