@@ -25,6 +25,7 @@ import time
 from compare import ROOT, family, free_port, nginx, resident_mib, running
 
 PIECE = b"x" * 65536
+EVENTS = 200
 
 
 class Upstream(socketserver.StreamRequestHandler):
@@ -58,7 +59,7 @@ class Upstream(socketserver.StreamRequestHandler):
 
     def events(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(200):
+        for _ in range(EVENTS):
             time.sleep(0.01)
             event = b"data: %.6f\n\n" % time.monotonic()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
@@ -119,6 +120,8 @@ def event_delays(port, more=b""):
         for line in client.makefile("rb"):
             if line.startswith(b"data: "):
                 delays.append((time.monotonic() - float(line[6:])) * 1000)
+            if len(delays) == EVENTS:
+                break
     return sorted(delays)
 
 
@@ -154,7 +157,7 @@ def main():
         assert family(sluice_id)
         proxies = {"nginx": (nginx_id, nginx_port), "sluice": (sluice_id, sluice_port)}
         print(f"{'':18}{'MiB/s nginx':>14}{'MiB/s sluice':>14}{'x nginx':>9}{'grew nginx':>13}{'grew sluice':>13}")
-        for size in options.sizes.split(","):
+        for size in filter(None, options.sizes.split(",")):
             for way, upload in [("down", False), ("up", True)]:
                 speed, grown = {}, {}
                 for _, port in proxies.values():

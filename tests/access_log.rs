@@ -47,7 +47,7 @@ fn config(file: &Path, format: &str, upstream: &str) -> String {
         "[access_log]\nformat = \"{format}\"\nfile = {file:?}\n[services.up]\nurl = \"{upstream}\"\nretries = 1\n\
          [routes.up]\nservice = \"up\"\npaths = [\"/up\"]\n[routes.limited]\nservice = \"up\"\npaths = [\"/limited\"]\n\
          [routes.keyed]\nservice = \"up\"\npaths = [\"/keyed\"]\n[consumers.Joe]\nkey-auth = [{{ key = \"joe-key\" }}]\n\
-         [routes.keyed.plugins.key-auth]\n[routes.limited.plugins.rate-limiting]\nyear = 1\nlimit_by = \"ip\"\n"
+         [routes.keyed.plugins.key-auth]\n[routes.token]\nservice = \"up\"\npaths = [\"/token\"]\n[routes.token.plugins.jwt]\n[routes.limited.plugins.rate-limiting]\nyear = 1\nlimit_by = \"ip\"\n"
     )
 }
 
@@ -188,6 +188,8 @@ fn refusals_and_failures_have_their_lines_too() {
         let line = ask("/keyed?apikey=wrong&x=1");
         assert_eq!((&line["status"], &line["refused_by"]), (&json!(401), &json!("key-auth")));
         assert_eq!((&line["path"], &line["limited"]), (&json!("/keyed?apikey=***&x=1"), &json!(false)));
+        let line = ask("/token?jwt=a.b.c");
+        assert_eq!((&line["status"], &line["path"]), (&json!(401), &json!("/token?jwt=***")));
         if way.is_none() {
             assert_eq!(ask("/limited")["status"], 200);
         }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::block::Block;
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::document::Document;
-use crate::entities::{Config, Limits, PluginEntry, Scope};
+use crate::entities::{AccessLog, Config, Limits, PluginEntry, Scope};
 use crate::file::{AccessLogTable, HooksTable, LimitsTable};
 use crate::ids::entity_id;
 use crate::interpolate::Environment;
@@ -91,7 +91,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.check_addresses(&server, &admin);
     let limits = reader.limits(root);
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
-    let access_log = reader.section::<AccessLogTable>(root, "access_log").unwrap_or_default().into_access_log();
+    let access_log = reader.access_log(root);
     let certificates = reader.entities(root, "certificates", |reader, at| reader.certificate(&at, env));
     let snis = reader.all_snis(&certificates);
     let ca_certificates = reader.entities(root, "ca_certificates", |reader, at| reader.ca_certificate(&at, env));
@@ -186,6 +186,15 @@ impl Reader {
             self.problems.push(problem.help("1000000 is the default; a million clients take about 60 MiB"));
         }
         Limits { max_keys: table.max_keys }
+    }
+
+    fn access_log(&mut self, root: &Table) -> AccessLog {
+        let table: AccessLogTable = self.section(root, "access_log").unwrap_or_default();
+        if table.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            let problem = Problem::at(KeyPath::of(["access_log", "file"]), "must not be empty");
+            self.problems.push(problem.help("name a file, or take the key out: without it lines go to standard error"));
+        }
+        table.into_access_log()
     }
 
     /// Reads a single table of the top level, without what a later version will know.

@@ -115,6 +115,10 @@ impl Configured for Jwt {
 }
 
 impl Plugin for Jwt {
+    fn secret_arguments(&self) -> Vec<String> {
+        self.source.arguments.clone()
+    }
+
     fn on_request(&self, cx: &mut Cx<'_>) -> Flow {
         if self.door.stands_open(cx) {
             return Flow::Continue;

@@ -11,7 +11,7 @@ use crate::plugin::BuildCx;
 
 /// The places of a token.
 pub(super) struct Source {
-    arguments: Vec<String>,
+    pub arguments: Vec<String>,
     cookies: Vec<String>,
     headers: Vec<HeaderName>,
 }
