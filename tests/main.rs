@@ -27,5 +27,7 @@ mod requests;
 mod routing;
 mod stop;
 mod streaming;
+mod tls;
+mod tls_upstream;
 mod ways;
 mod websocket;

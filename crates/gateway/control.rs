@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -20,7 +19,7 @@ use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
 use crate::metrics;
-use crate::prepared::{Prepared, prepare};
+use crate::prepared::{Before, Prepared, now, prepare};
 use crate::write_back::{self, replace_file};
 
 /// How often an edit is made again because the file changed meanwhile.
@@ -32,6 +31,7 @@ pub enum Origin {
     File,
     Signal,
     Admin,
+    Certificates,
 }
 
 impl Origin {
@@ -40,6 +40,7 @@ impl Origin {
             Self::File => "file",
             Self::Signal => "signal",
             Self::Admin => "admin",
+            Self::Certificates => "certificates",
         }
     }
 }
@@ -146,16 +147,41 @@ impl Control {
         }
     }
 
+    /// Reads the files of certificates again, under the text that is in force: what else was written may be unfinished.
+    pub fn renew(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (text, refused) = (state.text.clone(), state.refused.clone());
+        match self.prepare(&text) {
+            Ok(prepared) => {
+                let problems = self.status.load().problems.clone();
+                self.swap(&mut state, text, prepared, Origin::Certificates);
+                // A text that was refused before this is refused still.
+                if refused.is_some() {
+                    state.refused = refused;
+                    let status = self.status.load_full();
+                    self.status.store(Arc::new(Status { problems, ..(*status).clone() }));
+                }
+            }
+            Err(problems) => self.refuse(&problems, Origin::Certificates),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
     fn prepare(&self, text: &str) -> Result<Prepared, Diagnostics> {
         let source = Source::new(&self.file, text);
-        let previous = self.config.load();
-        prepare(source, &ProcessEnvironment, (Some(&previous), now()), (&self.bus, &self.limiters))
+        let (config, snapshot) = (self.config.load(), self.live.load());
+        let before = Before { config: &config, snapshot: &snapshot };
+        prepare(source, &ProcessEnvironment, (Some(before), now()), (&self.bus, &self.limiters))
     }
 
     /// Puts what was prepared into force.
     fn swap(&self, state: &mut State, text: String, prepared: Prepared, origin: Origin) {
         let before = self.config.load_full();
-        if before.server != prepared.config.server || before.admin != prepared.config.admin {
+        if before.server.needs_start(&prepared.config.server) || before.admin != prepared.config.admin {
             tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
         }
         // Hooks first: what the new snapshot raises, and what is told of the change, has somebody who wants it.
@@ -234,7 +260,12 @@ impl sluice_admin::Control for AdminControl {
     fn status(&self) -> Status {
         let traffic = &self.0.traffic;
         let status = self.0.status.load_full();
-        Status { total_requests: traffic.total(), active_requests: traffic.active(), ..(*status).clone() }
+        Status {
+            total_requests: traffic.total(),
+            active_requests: traffic.active(),
+            failed_handshakes: traffic.failed_handshakes(),
+            ..(*status).clone()
+        }
     }
 
     fn engine(&self) -> Arc<Engine> {
@@ -257,8 +288,4 @@ impl sluice_admin::Control for AdminControl {
         let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;
         changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

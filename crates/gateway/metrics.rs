@@ -72,6 +72,8 @@ pub fn around(traffic: &Traffic, bus: &Bus, log: &AccessLog, out: &mut Expositio
     accepted.sample(&[("tls", "false")], connections.plain);
     accepted.sample(&[("tls", "true")], connections.tls);
     out.gauge("sluice_connections_open", "Connections of clients that are open.").value(connections.open);
+    out.counter("sluice_tls_handshakes_failed_total", "Connections that did not come in, since their TLS handshake failed.")
+        .value(traffic.failed_handshakes());
     out.counter("sluice_events_total", "Events that hooks wanted, as the engine took them from the bus.").value(bus.taken());
     out.counter("sluice_events_spilled_total", "Those of them that were only counted, since the bus was full.")
         .value(bus.spilled());

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use pingora_core::server::RunArgs;
@@ -17,7 +17,7 @@ use sluice_proxy::Traffic;
 use crate::access_log::AccessLog;
 use crate::config_file::{self, Unread};
 use crate::control::{Control, Parts};
-use crate::prepared::prepare;
+use crate::prepared::{now, prepare};
 use crate::signals::Signals;
 use crate::watch::watch;
 use crate::wiring::Wiring;
@@ -71,9 +71,8 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
     let text = read_file(file)?;
     let bus: Arc<Bus> = Arc::default();
     let limiters: Arc<Limiters> = Arc::default();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let source = Source::new(file, text.clone());
-    let prepared = prepare(source, &ProcessEnvironment, (None, now), (&bus, &limiters)).map_err(Failure::BadConfiguration)?;
+    let prepared = prepare(source, &ProcessEnvironment, (None, now()), (&bus, &limiters)).map_err(Failure::BadConfiguration)?;
     let config = prepared.config.clone();
     let listeners = Listeners::bind(&config, demo)?;
     let traffic: Arc<Traffic> = Arc::default();
@@ -140,13 +139,19 @@ pub struct Listeners {
 
 impl Listeners {
     fn bind(config: &Config, demo: Option<SocketAddr>) -> Result<Self, Failure> {
-        for address in &config.server.listen {
+        for (address, key) in proxies(config) {
             // Pingora binds it again by itself.
-            drop(bind(*address, "server.listen")?);
+            drop(bind(address, key)?);
         }
         let httpbin = demo.map(|address| bind(address, "--httpbin")).transpose()?;
         Ok(Self { admin: bind(config.admin.listen, "admin.listen")?, httpbin })
     }
+}
+
+/// Where the proxy listens, and which key says so.
+fn proxies(config: &Config) -> impl Iterator<Item = (SocketAddr, &'static str)> {
+    let plain = config.server.listen.iter().map(|address| (*address, "server.listen"));
+    plain.chain(config.server.tls.iter().map(|tls| (tls.listen, "server.tls")))
 }
 
 fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -156,17 +161,18 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 
 /// Says what listens where, once it does, and what to try. A listener that does not come up ends the gateway.
 fn announce(config: &Config, demo: Option<SocketAddr>, failed: &SyncSender<Ended>) {
-    for address in &config.server.listen {
+    for (address, key) in proxies(config) {
         let until = Instant::now() + COME_UP;
-        while TcpStream::connect_timeout(address, Duration::from_secs(1)).is_err() {
+        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
             if Instant::now() > until {
                 // Nobody listens any more if the gateway is stopping by now.
-                let _ = failed.try_send(Err(format!("nothing listens on {address} (server.listen) after {COME_UP:?}")));
+                let _ = failed.try_send(Err(format!("nothing listens on {address} ({key}) after {COME_UP:?}")));
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        tracing::info!("proxy on http://{address}");
+        let scheme = if key == "server.tls" { "https" } else { "http" };
+        tracing::info!("proxy on {scheme}://{address}");
     }
     tracing::info!("Admin API on http://{}", config.admin.listen);
     if let Some(address) = demo {

@@ -6,19 +6,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
+use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::access_log::AccessLog;
 use crate::control::{Control, Origin};
+use crate::expiry::Expiry;
+use crate::prepared::now;
+use crate::renewal::Renewal;
 use crate::run::Ended;
 use crate::signals::Signals;
 use crate::stop::{begun, drained};
 
-/// How often limiters drop keys at rest.
+/// How often limiters drop keys at rest, and the ends of certificates are looked at.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How often the files of certificates are looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The hook engine. It goes on until the last request has ended, and then delivers or keeps what waits.
 pub struct Hooks {
@@ -76,23 +83,38 @@ pub struct Housekeeping {
     pub limiters: Arc<Limiters>,
     pub access_log: Arc<AccessLog>,
     pub signals: Signals,
+    pub bus: Arc<Bus>,
 }
 
 #[async_trait]
 impl BackgroundService for Housekeeping {
     async fn start(&self, mut shutdown: ShutdownWatch) {
+        let (mut sweep, mut look) = (interval(SWEEP), interval(LOOK));
+        let (mut expiry, mut renewal) = (Expiry::new(&self.bus), Renewal::default());
         loop {
             tokio::select! {
                 () = begun(&mut shutdown) => return,
                 () = self.signals.reopen.notified() => self.access_log.reopen(),
                 () = self.signals.hangup.notified() => self.control.reload(Origin::Signal),
-                () = tokio::time::sleep(SWEEP) => {
+                _ = sweep.tick() => {
                     self.limiters.sweep();
                     self.access_log.tell_dropped();
+                    expiry.look(&self.control.config(), i64::try_from(now()).unwrap_or(i64::MAX));
+                }
+                _ = look.tick() => {
+                    if renewal.look(&self.control.config()) {
+                        self.control.renew();
+                    }
                 }
             }
         }
     }
+}
+
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 fn take(listener: &Mutex<Option<std::net::TcpListener>>) -> Option<TcpListener> {

@@ -83,11 +83,12 @@ fn follow(_watcher: &RecommendedWatcher, events: &Receiver<notify::Result<Event>
 }
 
 /// What tells one state of the file from another without reading it.
-#[derive(PartialEq, Eq)]
-struct Look(Option<(u64, u64, u32, i64, i64, u64)>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Look(Option<(u64, u64, u32, i64, i64, u64)>);
 
 impl Look {
-    fn at(file: &Path) -> Self {
+    /// How it looks now.
+    pub fn at(file: &Path) -> Self {
         let about = std::fs::metadata(file).ok();
         Self(about.map(|about| (about.dev(), about.ino(), about.mode(), about.mtime(), about.mtime_nsec(), about.size())))
     }

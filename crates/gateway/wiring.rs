@@ -45,12 +45,15 @@ impl Wiring<'_> {
         server.bootstrap();
         let gateway = Gateway::new(control.live().clone(), traffic.clone(), &bus);
         let mut endpoints = listeners::Listeners::new();
-        config.server.listen.iter().for_each(|address| endpoints.add_tcp(&address.to_string()));
+        // What TLS there is comes after this, by the doors of the proxy: certificates change while the gateway runs.
+        let addresses = config.server.listen.iter().chain(config.server.tls.iter().map(|tls| &tls.listen));
+        addresses.for_each(|address| endpoints.add_tcp(&address.to_string()));
         server.add_service(Service::with_listeners("proxy".into(), endpoints, Front::new(&server.configuration, gateway)));
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));
         let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listeners.admin)), router }));
-        server.add_service(background_service("housekeeping", Housekeeping { control, limiters, access_log, signals }));
+        let housekeeping = Housekeeping { control, limiters, access_log, signals, bus: bus.clone() };
+        server.add_service(background_service("housekeeping", housekeeping));
         if let Some(httpbin) = listeners.httpbin {
             server.add_service(background_service("httpbin", Httpbin { listener: Mutex::new(Some(httpbin)), drained }));
         }

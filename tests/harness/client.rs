@@ -67,7 +67,7 @@ pub fn request(address: SocketAddr, request: &Request<'_>) -> Answer {
     parse(&raw(address, format!("{head}\r\n{body}").as_bytes()))
 }
 
-fn parse(answer: &str) -> Answer {
+pub fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole answer: {answer:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = unchunked(head, body);

@@ -34,10 +34,19 @@ impl Gateway {
 
     /// The same, with more keys of `[admin]`.
     pub fn start_with(config: &str, admin_keys: &str) -> Self {
+        Self::start_whole(config, "", admin_keys)
+    }
+
+    /// The same, with more keys of `[server]`.
+    pub fn start_server(config: &str, server_keys: &str) -> Self {
+        Self::start_whole(config, server_keys, "")
+    }
+
+    fn start_whole(config: &str, server_keys: &str, admin_keys: &str) -> Self {
         let (proxy, admin) = (free_address(), free_address());
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let server = format!("[server]\nlisten = [\"{proxy}\"]\nthreads = 2\nstate_dir = {state:?}\n");
+        let server = format!("[server]\nlisten = [\"{proxy}\"]\nthreads = 2\nstate_dir = {state:?}\n{server_keys}\n");
         let text = format!("{server}[admin]\nlisten = \"{admin}\"\n{admin_keys}\n{config}");
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
         Self::spawn(folder, proxy, admin)

@@ -6,14 +6,16 @@ mod gateway;
 mod receiver;
 mod server;
 mod streams;
+mod tls;
 mod wait;
 
-pub use client::{Answer, Request, get, raw, read_head, request, unchunked};
+pub use client::{Answer, Request, get, parse, raw, read_head, request, unchunked};
 pub use deliveries::{DIES, WAITS, consumer_hook, raise, records, texts};
 pub use gateway::Gateway;
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};
 pub use streams::{Streams, ask, block_on, streaming, whole};
+pub use tls::{Authority, TlsClient, exchange, secure_upstream, shown};
 pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};

@@ -42,6 +42,8 @@ pub struct Status {
     pub total_requests: u64,
     /// Requests under way.
     pub active_requests: u64,
+    /// TLS handshakes of clients that failed since the start.
+    pub failed_handshakes: u64,
 }
 
 /// A change of one entity in the file. Strings are as they stand in the file: a `${` that is meant literally is `$${`.

@@ -86,7 +86,7 @@ pub(crate) async fn routes_of_service(State(app): Shared, Path(key): Path<String
     pages::page(&config, routes, &uri)
 }
 
-fn to_json(entity: &impl serde::Serialize) -> Value {
+pub(crate) fn to_json(entity: &impl serde::Serialize) -> Value {
     serde_json::to_value(entity).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@
 //! here changes the gateway itself: that is the [`Control`]'s, which the gateway implements and tests fake.
 
 mod body;
+mod certificates;
 mod control;
 mod credentials;
 mod deliveries;

@@ -8,9 +8,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use serde_json::json;
-use sluice_config::{Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
+use sluice_config::{CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni};
 use uuid::Uuid;
 
+use crate::certificates::snis_of_certificate;
 use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one};
 use crate::error::Error;
 use crate::{
@@ -26,6 +27,11 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/acls/{acls}", credentials::one("acls")),
         ("/basic-auths", credentials::list("basicauth_credentials")),
         ("/basic-auths/{basicauth_credentials}", credentials::one("basicauth_credentials")),
+        ("/ca_certificates", list::<CaCertificate>()),
+        ("/ca_certificates/{ca_certificates}", one::<CaCertificate>()),
+        ("/certificates", list::<Certificate>()),
+        ("/certificates/{certificates}", one::<Certificate>()),
+        ("/certificates/{certificates}/snis", read_only(get(snis_of_certificate))),
         ("/config/status", get(status::config)),
         ("/consumer_groups", list::<ConsumerGroup>()),
         ("/consumer_groups/{consumer_groups}", one::<ConsumerGroup>()),
@@ -79,6 +85,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/services/{services}", one::<Service>()),
         ("/services/{services}/plugins", read_only(get(plugins::of::<Service>))),
         ("/services/{services}/routes", read_only(get(routes_of_service))),
+        ("/snis", list::<Sni>()),
+        ("/snis/{snis}", one::<Sni>()),
         ("/status", get(status::status)),
     ]
 }

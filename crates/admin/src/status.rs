@@ -13,7 +13,11 @@ pub(crate) async fn status(State(app): Shared) -> Response {
     let status = app.control.status();
     let engine = app.control.engine();
     let body = json!({
-        "server": { "total_requests": status.total_requests, "requests_active": status.active_requests },
+        "server": {
+            "total_requests": status.total_requests,
+            "requests_active": status.active_requests,
+            "tls_handshakes_failed": status.failed_handshakes,
+        },
         "configuration": configuration(&status),
         "event_hooks": engine.stats(),
         "outbox": engine.outbox(),

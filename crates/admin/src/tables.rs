@@ -1,7 +1,9 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
 use serde_json::{Map, Value, json};
-use sluice_config::{Block, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service};
+use sluice_config::{
+    Block, CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni,
+};
 use sluice_plugins::credentials;
 use uuid::Uuid;
 
@@ -13,6 +15,9 @@ pub static TABLES: &[Table] = &[
     Table::of::<Service>("services"),
     Table::of::<Route>("routes"),
     Table::of::<Consumer>("consumers"),
+    Table::of::<Certificate>("certificates"),
+    Table::of::<Sni>("snis"),
+    Table::of::<CaCertificate>("ca_certificates"),
     Table::of::<PluginEntry>("plugins"),
     Table::of::<EventHook>("event_hooks"),
     Table::of::<ConsumerGroup>("consumer_groups"),
@@ -104,6 +109,39 @@ key-auth = [{ key = "joe-key", tags = ["a"] }]
 basic-auth = [{ username = "joe", password = "joe-key-2", tags = ["a"] }]
 jwt = [{ key = "joe-key-3", secret = "joe-key-4", algorithm = "HS256", rsa_public_key = "none", tags = ["a"] }]
 acls = [{ group = "admins", tags = ["a"] }]
+[certificates.site]
+cert = """
+-----BEGIN CERTIFICATE-----
+MIIBWzCCAQ2gAwIBAgIUaR59CW5WyPNazrkNFcWWmTEJ834wBQYDK2VwMBYxFDAS
+BgNVBAMMC2V4YW1wbGUuY29tMCAXDTI2MTEyODEzMDUyMFoYDzIxMjYxMTA0MTMw
+NTIwWjAWMRQwEgYDVQQDDAtleGFtcGxlLmNvbTAqMAUGAytlcAMhAHHEmVktgZaR
+RViIt1gW8D7gftsHcVhQOpRA1EIjtonWo2swaTAdBgNVHQ4EFgQUonsMaMubvSfa
+NXMg5HjBHmJwr/4wHwYDVR0jBBgwFoAUonsMaMubvSfaNXMg5HjBHmJwr/4wDwYD
+VR0TAQH/BAUwAwEB/zAWBgNVHREEDzANggtleGFtcGxlLmNvbTAFBgMrZXADQQAb
+FDlfNRSuSPutCRzLBV4Vn9WrShPIUZQIF9Qq35cGSbdPD0nH0hyqM+3+DPWYuS/9
+mU/ZiaJgmY4+JhglGHQD
+-----END CERTIFICATE-----
+"""
+key = """
+-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIIGbk9zzAKzpcvSIcjJMfIljbW1rBiuhn+44DQ+qyUn9
+-----END PRIVATE KEY-----
+"""
+tags = ["a"]
+[ca_certificates.site]
+cert = """
+-----BEGIN CERTIFICATE-----
+MIIBWzCCAQ2gAwIBAgIUaR59CW5WyPNazrkNFcWWmTEJ834wBQYDK2VwMBYxFDAS
+BgNVBAMMC2V4YW1wbGUuY29tMCAXDTI2MTEyODEzMDUyMFoYDzIxMjYxMTA0MTMw
+NTIwWjAWMRQwEgYDVQQDDAtleGFtcGxlLmNvbTAqMAUGAytlcAMhAHHEmVktgZaR
+RViIt1gW8D7gftsHcVhQOpRA1EIjtonWo2swaTAdBgNVHQ4EFgQUonsMaMubvSfa
+NXMg5HjBHmJwr/4wHwYDVR0jBBgwFoAUonsMaMubvSfaNXMg5HjBHmJwr/4wDwYD
+VR0TAQH/BAUwAwEB/zAWBgNVHREEDzANggtleGFtcGxlLmNvbTAFBgMrZXADQQAb
+FDlfNRSuSPutCRzLBV4Vn9WrShPIUZQIF9Qq35cGSbdPD0nH0hyqM+3+DPWYuS/9
+mU/ZiaJgmY4+JhglGHQD
+-----END CERTIFICATE-----
+"""
+tags = ["a"]
 [consumer_groups.gold]
 tags = ["a"]
 [services.demo.plugins.rate-limiting-advanced]
@@ -151,6 +189,7 @@ config = { url = "http://x/", secret = "hush-hush", headers = { authorization = 
     fn secrets_are_not_shown_and_a_change_of_one_is_a_change() {
         let old = config(TEXT);
         assert!(rows(&old).all(|(_, row)| !row.shown.to_string().contains("joe-key") && !row.shown.to_string().contains("hush")));
+        assert!(rows(&old).all(|(_, row)| !row.shown.to_string().contains("PRIVATE KEY")));
         let check = |from: &str, to: &str, changed: &[&str]| {
             let new = config(&TEXT.replacen(from, to, 1));
             let pairs = rows(&old).zip(rows(&new)).filter(|((_, old), (_, new))| !old.says_the_same_as(new));

@@ -9,7 +9,7 @@ use crate::block::Block;
 use crate::diagnostics::{Diagnostic, Place, Problem};
 use crate::interpolate::{Environment, interpolate};
 use crate::key_path::KeyPath;
-use crate::secrets::{Secrets, is_secret};
+use crate::secrets::{Secrets, is_place_of_key, is_secret};
 use crate::source::{Position, Source};
 use crate::tree::{Node, Table, Value};
 
@@ -104,7 +104,7 @@ impl Document {
         let source = self.source.clone();
         match &mut node.value {
             Value::Text(text) => match interpolate(text, env) {
-                None if secret => self.secrets.hide(&source.text, span),
+                None if secret && !is_place_of_key(path, text) => self.secrets.hide(&source.text, span),
                 None => self.secrets.hide_in_url(&source.text, span, path),
                 Some(Ok(found)) => {
                     found.secrets.into_iter().for_each(|value| self.secrets.hide_value(value));

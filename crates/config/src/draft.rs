@@ -1,13 +1,15 @@
 //! From a file to a configuration: reads every table, checks references, and collects what is wrong on the way.
 
+mod certificate;
 mod consumer;
 mod event_hook;
 mod plugins;
 mod route;
+mod server;
 mod service;
+mod upstream_tls;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -16,8 +18,8 @@ use uuid::Uuid;
 use crate::block::Block;
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::document::Document;
-use crate::entities::{AccessLog, Admin, Config, Limits, PluginEntry, Scope, Server};
-use crate::file::{AccessLogTable, AdminTable, HooksTable, LimitsTable, ServerTable};
+use crate::entities::{AccessLog, Config, Limits, PluginEntry, Scope};
+use crate::file::{AccessLogTable, HooksTable, LimitsTable};
 use crate::ids::entity_id;
 use crate::interpolate::Environment;
 use crate::key_path::KeyPath;
@@ -36,6 +38,8 @@ pub(crate) const SECTIONS: &[&str] = &[
     "routes",
     "consumers",
     "consumer_groups",
+    "certificates",
+    "ca_certificates",
     "plugins",
     "event_hooks",
 ];
@@ -43,9 +47,10 @@ pub(crate) const SECTIONS: &[&str] = &[
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
     ("", "upstreams"),
-    ("", "certificates"),
     ("", "include"),
-    ("server", "tls"),
+    ("services", "tls_verify_depth"),
+    ("certificates", "cert_alt"),
+    ("certificates", "key_alt"),
     ("routes", "destinations"),
     ("routes", "expression"),
     ("routes", "priority"),
@@ -80,7 +85,10 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let limits = reader.limits(root);
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
     let access_log = reader.access_log(root);
-    let services = reader.entities(root, "services", Reader::service);
+    let certificates = reader.entities(root, "certificates", |reader, at| reader.certificate(&at, env));
+    let snis = reader.all_snis(&certificates);
+    let ca_certificates = reader.entities(root, "ca_certificates", |reader, at| reader.ca_certificate(&at, env));
+    let services = reader.entities(root, "services", |reader, at| reader.service(at, root));
     let routes = reader.entities(root, "routes", |reader, at| reader.route(at, root));
     let consumers = reader.entities(root, "consumers", |reader, at| reader.consumer(at, root));
     let consumer_groups = reader.entities(root, "consumer_groups", Reader::consumer_group);
@@ -92,9 +100,25 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     reader.unique_ids("consumer_groups", consumer_groups.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_custom_ids(&consumers);
     reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("certificates", certificates.iter().map(|entity| (&entity.name, entity.id)));
+    reader.unique_ids("ca_certificates", ca_certificates.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
-    let config =
-        Config { server, admin, access_log, limits, hooks, services, routes, consumers, consumer_groups, plugins, event_hooks };
+    let config = Config {
+        server,
+        admin,
+        access_log,
+        limits,
+        hooks,
+        services,
+        routes,
+        consumers,
+        consumer_groups,
+        certificates,
+        snis,
+        ca_certificates,
+        plugins,
+        event_hooks,
+    };
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 
@@ -142,30 +166,6 @@ impl Reader {
         later
     }
 
-    fn server(&mut self, root: &Table) -> Server {
-        let table: ServerTable = self.section(root, "server").unwrap_or_default();
-        if table.listen.is_empty() {
-            self.problems.push(Problem::at(KeyPath::of(["server", "listen"]), "needs at least one address"));
-        }
-        Server {
-            listen: table.listen.into_iter().map(|address| address.0).collect(),
-            threads: table.threads,
-            trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
-            state_dir: table.state_dir,
-            shutdown_timeout: table.shutdown_timeout.duration(),
-        }
-    }
-
-    fn admin(&mut self, root: &Table) -> Admin {
-        let table: AdminTable = self.section(root, "admin").unwrap_or_default();
-        let token = Some(table.token).filter(|token| !token.is_empty());
-        if token.is_none() && !table.listen.0.ip().is_loopback() {
-            let problem = Problem::at(KeyPath::of(["admin", "listen"]), "without a token the Admin API listens on loopback only");
-            self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1"));
-        }
-        Admin { listen: table.listen.0, token, write_back: table.write_back }
-    }
-
     fn limits(&mut self, root: &Table) -> Limits {
         let table: LimitsTable = self.section(root, "limits").unwrap_or_default();
         if table.max_keys == 0 {
@@ -182,19 +182,6 @@ impl Reader {
             self.problems.push(problem.help("name a file, or take the key out: without it lines go to standard error"));
         }
         table.into_access_log()
-    }
-
-    /// Two listeners on one address: one of them would wait for ever.
-    fn check_addresses(&mut self, server: &Server, admin: &Admin) {
-        let proxies =
-            server.listen.iter().enumerate().map(|(at, address)| (KeyPath::of(["server", "listen"]).index(at), *address));
-        let all: Vec<(KeyPath, SocketAddr)> = proxies.chain([(KeyPath::of(["admin", "listen"]), admin.listen)]).collect();
-        for (at, (path, address)) in all.iter().enumerate() {
-            if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(*other, *address)) {
-                let message = format!("{address} overlaps with {other}");
-                self.problems.push(Problem::at(path.clone(), message).help("give each its own port"));
-            }
-        }
     }
 
     /// Reads a single table of the top level, without what a later version will know.
@@ -241,13 +228,6 @@ impl Reader {
         self.problems.extend(problems);
         value
     }
-}
-
-/// Whether one socket would take what is meant for the other.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port()
-        && one.port() != 0
-        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 fn id_of(written: Option<Uuid>, kind: &str, name: &str) -> Uuid {

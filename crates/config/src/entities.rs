@@ -1,6 +1,7 @@
 //! What the gateway needs: entities in Kong's shape, with defaults filled in and references resolved.
 
 mod access_log;
+mod certificate;
 mod consumer;
 mod event_hook;
 mod plugin;
@@ -9,12 +10,15 @@ mod server;
 mod service;
 
 pub use access_log::{AccessLog, AccessLogFormat};
+pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
-pub use server::{Admin, Egress, Hooks, Limits, Server};
-pub use service::{Protocol, Service};
+pub use server::{Admin, ClientAuth, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
+pub use service::{Protocol, Service, UpstreamTls};
+
+use std::path::{Path, PathBuf};
 
 /// A whole configuration.
 #[derive(Clone)]
@@ -37,10 +41,24 @@ pub struct Config {
     pub consumers: Vec<Consumer>,
     /// Groups of consumers, in the order of the file.
     pub consumer_groups: Vec<ConsumerGroup>,
+    /// Certificates, in the order of the file.
+    pub certificates: Vec<Certificate>,
+    /// The names that they are served for.
+    pub snis: Vec<Sni>,
+    /// Authorities, in the order of the file.
+    pub ca_certificates: Vec<CaCertificate>,
     /// Plugins of every scope.
     pub plugins: Vec<PluginEntry>,
     /// Event hooks, in the order of the file.
     pub event_hooks: Vec<EventHook>,
+}
+
+impl Config {
+    /// The files that certificates were read from: what they say may change without this configuration.
+    pub fn certificate_files(&self) -> impl Iterator<Item = &Path> {
+        let own = self.certificates.iter().flat_map(|certificate| &certificate.files);
+        own.chain(self.ca_certificates.iter().flat_map(|authority| &authority.files)).map(PathBuf::as_path)
+    }
 }
 
 /// When an entity came, and when it last changed, in Unix seconds.

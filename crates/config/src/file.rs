@@ -1,6 +1,7 @@
 //! What users write: one type for each kind of table, with its defaults. Unknown keys are mistakes.
 
 mod access_log;
+mod certificate;
 mod consumer;
 mod event_hook;
 mod plugin;
@@ -9,11 +10,12 @@ mod server;
 mod service;
 
 pub(crate) use access_log::AccessLogTable;
+pub(crate) use certificate::{CaCertificateTable, CertificateTable};
 pub(crate) use consumer::{ConsumerGroupTable, ConsumerTable};
 pub(crate) use event_hook::EventHookTable;
 pub(crate) use plugin::PluginTable;
 pub(crate) use route::RouteTable;
-pub(crate) use server::{AdminTable, HooksTable, LimitsTable, ServerTable};
+pub(crate) use server::{AdminTable, HooksTable, LimitsTable, ServerTable, TlsTable};
 pub(crate) use service::ServiceTable;
 
 fn yes() -> bool {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::entities::{Consumer, ConsumerGroup, Route, Service, Stamps};
+use crate::entities::{CaCertificate, Certificate, Consumer, ConsumerGroup, Route, Service, Sni, Stamps};
 
 impl Serialize for Service {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -21,6 +22,10 @@ impl Serialize for Service {
         map.serialize_entry("write_timeout", &self.write_timeout)?;
         map.serialize_entry("read_timeout", &self.read_timeout)?;
         map.serialize_entry("enabled", &self.enabled)?;
+        map.serialize_entry("tls_verify", &self.tls.verify)?;
+        let authorities: Vec<&Uuid> = self.tls.ca_certificates.iter().map(|(_, id)| id).collect();
+        map.serialize_entry("ca_certificates", &(!authorities.is_empty()).then_some(authorities))?;
+        map.serialize_entry("client_certificate", &self.tls.client_certificate.as_ref().map(|(_, id)| json!({ "id": id })))?;
         tail(map, &self.tags, self.stamps)
     }
 }
@@ -66,6 +71,41 @@ impl Serialize for ConsumerGroup {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("name", &self.name)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Certificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("cert", &self.cert)?;
+        // Nobody is shown the key.
+        map.serialize_entry("key", "***")?;
+        map.serialize_entry("snis", &self.snis)?;
+        map.serialize_entry("not_after", &self.not_after)?;
+        tail(map, &self.tags, self.stamps)
+    }
+}
+
+impl Serialize for Sni {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("certificate", &json!({ "id": self.certificate }))?;
+        tail(map, &[], self.stamps)
+    }
+}
+
+impl Serialize for CaCertificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("cert", &self.cert)?;
+        map.serialize_entry("cert_digest", &self.cert_digest)?;
         tail(map, &self.tags, self.stamps)
     }
 }

@@ -27,14 +27,16 @@ mod stamps;
 mod suggest;
 mod tree;
 mod values;
+mod x509;
 
 pub use block::Block;
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
-    AccessLog, AccessLogFormat, Admin, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format,
-    Hooks, Limits, PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Stamps,
+    AccessLog, AccessLogFormat, Admin, CaCertificate, Certificate, ClientAuth, Config, Consumer, ConsumerGroup, CredentialEntry,
+    Egress, EventHook, EventName, Format, Hooks, Limits, PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource,
+    Scope, Server, Service, Sni, Stamps, TlsListener, TlsVersion, UpstreamTls,
 };
 pub use host::split_host;
 pub use ids::entity_id;
@@ -46,3 +48,4 @@ pub use schema::{Extensions, json_schema, options_schema};
 pub use source::{Position, Source};
 pub use suggest::{did_you_mean, one_of};
 pub use values::{HttpUrl, Method, Millis, PathPrefix, network};
+pub use x509::covers;

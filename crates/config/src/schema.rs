@@ -4,8 +4,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::file::{
-    AccessLogTable, AdminTable, ConsumerGroupTable, ConsumerTable, EventHookTable, HooksTable, LimitsTable, RouteTable,
-    ServerTable, ServiceTable,
+    AccessLogTable, AdminTable, CaCertificateTable, CertificateTable, ConsumerGroupTable, ConsumerTable, EventHookTable,
+    HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable,
 };
 
 /// The schemas of what this crate does not read itself.
@@ -53,6 +53,8 @@ pub fn json_schema(extensions: &Extensions) -> Value {
         }),
     );
     let mut definitions: Map<String, Value> = Map::new();
+    let certificate = schema_of::<CertificateTable>(&mut generator);
+    let authority = schema_of::<CaCertificateTable>(&mut generator);
     let server = schema_of::<ServerTable>(&mut generator);
     let admin = schema_of::<AdminTable>(&mut generator);
     let access_log = schema_of::<AccessLogTable>(&mut generator);
@@ -76,6 +78,8 @@ pub fn json_schema(extensions: &Extensions) -> Value {
             "routes": { "type": "object", "additionalProperties": route },
             "consumers": { "type": "object", "additionalProperties": consumer },
             "consumer_groups": { "type": "object", "additionalProperties": group },
+            "certificates": { "type": "object", "additionalProperties": certificate },
+            "ca_certificates": { "type": "object", "additionalProperties": authority },
             "plugins": { "$ref": "#/$defs/plugins" },
             "event_hooks": { "type": "object", "additionalProperties": hook },
         },

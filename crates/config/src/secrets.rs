@@ -15,6 +15,7 @@ const SECRET_PARTS: &[&str] = &["token", "secret", "passw", "auth", "apikey", "a
 /// Names that hold one of these and are no secrets.
 const HARMLESS: &[&str] = &[
     "always_use_authenticated_groups",
+    "client_auth",
     "cookie_names",
     "hide_credentials",
     "key_claim_name",
@@ -51,6 +52,13 @@ pub(crate) fn is_secret(path: &KeyPath, above: bool) -> bool {
         [] => false,
     };
     above || credential || by_name
+}
+
+/// Whether a text is where a certificate's key is kept, and not the key.
+pub(crate) fn is_place_of_key(path: &KeyPath, text: &str) -> bool {
+    let of_certificate = matches!(path.0.as_slice(), [Segment::Key(section), _, Segment::Key(key)]
+        if section == "certificates" && key == "key");
+    of_certificate && !text.contains("-----") && text.len() < 256 && (text.starts_with(['/', '.']) || text.contains('.'))
 }
 
 fn is_secret_key(key: &str) -> bool {
@@ -156,6 +164,17 @@ mod tests {
         check(&["services", "a", "plugins", "key-auth"], false);
         check(&["services", "a", "plugins", "key-auth", "key_names"], false);
         check(&["routes", "a", "paths"], false);
+    }
+
+    #[test]
+    fn the_file_of_a_key_is_no_secret_and_the_key_is() {
+        let path = KeyPath::of(["certificates", "site", "key"]);
+        let check = |text: &str, expected: bool| assert_eq!(is_place_of_key(&path, text), expected, "{text}");
+        check("/etc/tls/site.key", true);
+        check("site.key", true);
+        check("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----", false);
+        check("MC4CAQAwBQYDK2VwBCIEIDd/abc", false);
+        assert!(!is_place_of_key(&KeyPath::of(["consumers", "Joe", "key"]), "/etc/x"));
     }
 
     #[test]

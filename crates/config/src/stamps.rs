@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::block::Block;
-use crate::entities::{Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Stamps};
+use crate::entities::{
+    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Stamps,
+};
 
 impl Config {
     /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
@@ -30,6 +32,15 @@ impl Config {
         for group in &mut self.consumer_groups {
             group.stamps = stamps(group.id, &group.fingerprint());
         }
+        for certificate in &mut self.certificates {
+            certificate.stamps = stamps(certificate.id, &certificate.fingerprint());
+        }
+        for sni in &mut self.snis {
+            sni.stamps = stamps(sni.id, &sni.fingerprint());
+        }
+        for authority in &mut self.ca_certificates {
+            authority.stamps = stamps(authority.id, &authority.fingerprint());
+        }
         for plugin in &mut self.plugins {
             plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
         }
@@ -45,7 +56,11 @@ impl Config {
         let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        services.chain(routes).chain(consumers).chain(groups).chain(plugins).chain(hooks).collect()
+        let certificates = self.certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let snis = self.snis.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let authorities = self.ca_certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let own = services.chain(routes).chain(consumers).chain(groups).chain(plugins).chain(hooks);
+        own.chain(certificates).chain(snis).chain(authorities).collect()
     }
 }
 
@@ -69,6 +84,24 @@ impl Consumer {
 }
 
 impl ConsumerGroup {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Certificate {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl Sni {
+    fn fingerprint(&self) -> Value {
+        untimed(self)
+    }
+}
+
+impl CaCertificate {
     fn fingerprint(&self) -> Value {
         untimed(self)
     }

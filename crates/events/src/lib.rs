@@ -17,6 +17,7 @@ pub use entity::Entity;
 pub use event::{Event, EventKind, EventType};
 pub use registry::{SOURCES, Source, kind_of, kinds, source};
 pub use sources::auth::Unauthorized;
+pub use sources::certificate::Expiring as CertificateExpiring;
 pub use sources::concurrency_limiting::ConcurrencyLimitExceeded;
 pub use sources::config::{Applied as ConfigApplied, Rejected as ConfigRejected};
 pub use sources::crud::{Change, Operation};

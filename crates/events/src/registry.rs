@@ -2,8 +2,8 @@
 
 use crate::event::EventKind;
 use crate::sources::{
-    basic_auth, concurrency_limiting, config, crud, dao_crud, event_hooks, jwt, key_auth, limits, proxy, rate_limiting,
-    rate_limiting_advanced,
+    basic_auth, certificate, concurrency_limiting, config, crud, dao_crud, event_hooks, jwt, key_auth, limits, proxy,
+    rate_limiting, rate_limiting_advanced,
 };
 
 /// Somebody who raises events: a plugin, the configuration, …
@@ -24,6 +24,7 @@ pub static SOURCES: &[Source] = &[
     basic_auth::SOURCE,
     jwt::SOURCE,
     proxy::SOURCE,
+    certificate::SOURCE,
     crud::SOURCE,
     dao_crud::SOURCE,
     config::SOURCE,

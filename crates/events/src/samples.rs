@@ -24,7 +24,10 @@ pub(crate) fn service() -> Arc<Entity> {
         json!({
             "id": "00000000-0000-5000-8000-000000000002", "name": "demo", "protocol": "http", "host": "127.0.0.1",
             "port": 8080, "path": "/anything", "http2": false, "retries": 5, "connect_timeout": 60_000, "write_timeout": 60_000,
-            "read_timeout": 60_000, "enabled": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+            "read_timeout": 60_000, "enabled": true, "tls_verify": true,
+            "ca_certificates": ["00000000-0000-5000-8000-000000000009"],
+            "client_certificate": { "id": "00000000-0000-5000-8000-000000000007" }, "tags": ["sample"],
+            "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
 }
@@ -40,6 +43,42 @@ pub(crate) fn route() -> Arc<Entity> {
             "headers": { "x-version": ["v1"] }, "snis": ["example.com"], "sources": [{ "ip": "10.0.0.0/8", "port": 40_000 }],
             "regex_priority": 0, "strip_path": true, "path_handling": "v0", "preserve_host": false, "request_buffering": true,
             "response_buffering": true, "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// Who the gateway is to its clients.
+pub(crate) fn certificate() -> Arc<Entity> {
+    entity(
+        7,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000007", "name": "site", "cert": "-----BEGIN CERTIFICATE-----\n…", "key": "***",
+            "snis": ["example.com"], "not_after": 1_800_000_000, "tags": ["sample"], "created_at": 1_700_000_000,
+            "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// A name that it is served for.
+pub(crate) fn sni() -> Arc<Entity> {
+    entity(
+        8,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000008", "name": "example.com",
+            "certificate": { "id": "00000000-0000-5000-8000-000000000007" }, "tags": null, "created_at": 1_700_000_000,
+            "updated_at": 1_700_000_000
+        }),
+    )
+}
+
+/// Whose certificates are trusted.
+pub(crate) fn ca_certificate() -> Arc<Entity> {
+    entity(
+        9,
+        json!({
+            "id": "00000000-0000-5000-8000-000000000009", "name": "ca", "cert": "-----BEGIN CERTIFICATE-----\n…",
+            "cert_digest": "c641e28d77e93544f2fa87b2cf3f3d51dcf4a3b0a1e5ed0ac26dd3bb1d3f2b4a", "tags": ["sample"],
+            "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
 }

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod basic_auth;
+pub mod certificate;
 pub mod concurrency_limiting;
 pub mod config;
 pub mod crud;

@@ -9,6 +9,8 @@ use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use sluice_config::{Protocol, Service};
 
+use crate::tls::UpstreamTls;
+
 /// How long a name's address is used before it is looked up again.
 const KEEP: Duration = Duration::from_secs(10);
 /// How many requests share a connection of HTTP/2 at most.
@@ -33,7 +35,7 @@ struct Name {
 }
 
 impl Target {
-    pub fn new(service: &Service) -> Self {
+    pub fn new(service: &Service, tls: Option<&UpstreamTls>) -> Self {
         let host = service.host.trim_start_matches('[').trim_end_matches(']');
         let (address, name) = match host.parse::<IpAddr>() {
             Ok(ip) => (SocketAddr::new(ip, service.port), None),
@@ -57,6 +59,9 @@ impl Target {
         options.read_timeout = Some(service.read_timeout.duration());
         options.write_timeout = Some(service.write_timeout.duration());
         options.idle_timeout = Some(Duration::from_secs(60));
+        if let Some(tls) = tls {
+            tls.apply(&mut template);
+        }
         Self { template, name }
     }
 

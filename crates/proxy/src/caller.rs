@@ -10,6 +10,8 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 
+use crate::tls::Secure;
+
 /// Who calls.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -19,11 +21,13 @@ pub(crate) struct Caller {
     pub peer_port: u16,
     /// The port that he came to.
     pub port: u16,
+    /// What his handshake told, if he came by TLS.
+    pub tls: Option<Secure>,
 }
 
 impl Caller {
     /// Whoever is at the other end of a stream.
-    pub fn of(stream: &Stream) -> Self {
+    pub fn of(stream: &Stream, tls: Option<Secure>) -> Self {
         let digest = stream.get_socket_digest();
         let inet = |address: Option<&SocketAddr>| address.and_then(|address| address.as_inet()).copied();
         let peer = digest.as_ref().and_then(|digest| inet(digest.peer_addr()));
@@ -32,6 +36,7 @@ impl Caller {
             peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
             peer_port: peer.map_or(0, |address| address.port()),
             port: local.map_or(0, |address| address.port()),
+            tls,
         }
     }
 

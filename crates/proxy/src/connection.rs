@@ -25,6 +25,7 @@ use tokio_util::io::poll_read_buf;
 use crate::caller::Caller;
 use crate::extent::Extent;
 use crate::quiet::Quiet;
+use crate::tls::Secure;
 
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
 /// whether it is still there.
@@ -54,8 +55,8 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Takes a connection over.
-    pub fn new(stream: Stream) -> Self {
-        let caller = Arc::new(Caller::of(&stream));
+    pub fn new(stream: Stream, tls: Option<Secure>) -> Self {
+        let caller = Arc::new(Caller::of(&stream, tls));
         Self {
             stream: Mutex::new(stream),
             ahead: Mutex::default(),

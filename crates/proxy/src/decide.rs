@@ -45,6 +45,10 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
     }
     let path = normalise(request.uri.path());
     let (host, port) = host_of(visit);
+    if !visit.is_for(&host) {
+        tracing::debug!(sni = visit.sni(), %host, "the certificate of the connection is not for this host");
+        return Err(Reply::error(StatusCode::MISDIRECTED_REQUEST, "Misdirected request"));
+    }
     let secure = visit.scheme() == "https";
     let target = Target {
         host: &host,

@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::connection::Connection;
 use crate::ctx::Ctx;
 use crate::decide;
+use crate::doors::Refused;
 use crate::ended::{Ending, ended};
 use crate::exchange::exchange;
 use crate::extent::Extent;
@@ -71,6 +72,21 @@ impl Front {
         // Its own limits are safe ones: 64 KiB of headers, 100 streams.
         pingora.h2_options = Some(default_h2_options());
         Self { pingora: Arc::new(pingora), gateway }
+    }
+
+    /// Lets a connection in, as its listener says.
+    async fn let_in(&self, stream: Stream) -> Option<Connection> {
+        let snapshot = self.gateway.snapshot();
+        let Some(door) = snapshot.doors.of(&stream) else { return Some(Connection::new(stream, None)) };
+        let refused = match door.enter(stream, &snapshot.trusted_proxies).await {
+            Ok(connection) => return Some(connection),
+            Err(refused) => refused,
+        };
+        if matches!(refused, Refused::Handshake(_)) {
+            self.gateway.traffic.handshake_failed();
+        }
+        tracing::debug!(%refused, "a connection did not come in");
+        None
     }
 
     /// Serves a request.
@@ -137,8 +153,8 @@ impl Front {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let _open = self.gateway.traffic.connect(stream.get_ssl_digest().is_some());
-        let mut connection = Box::new(Connection::new(stream));
+        let mut connection = Box::new(self.let_in(stream).await?);
+        let _open = self.gateway.traffic.connect(connection.caller.tls.is_some());
         if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.hand_over_all(connection, shutdown).await;
         }

@@ -29,7 +29,7 @@ use crate::forward::forward;
 use crate::framing;
 use crate::reply;
 use crate::request_id::RequestId;
-use crate::snapshot::Live;
+use crate::snapshot::{Live, Snapshot};
 use crate::stream;
 use crate::told::tell;
 use crate::traffic::Traffic;
@@ -79,10 +79,15 @@ impl Gateway {
         Ok(())
     }
 
+    /// What a new connection comes in under.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.load_full()
+    }
+
     /// What is remembered of a new request.
     pub(crate) fn begin(&self) -> Box<Ctx> {
         Box::new(Ctx {
-            snapshot: self.live.load_full(),
+            snapshot: self.snapshot(),
             id: RequestId::new(),
             started: Instant::now(),
             upstream_started: None,

@@ -14,9 +14,11 @@ use sluice_plugins::Built;
 use crate::access_log::AccessLog;
 use crate::balancer::Target;
 use crate::chain::{Chain, OfConsumers};
+use crate::doors::Doors;
 use crate::protocols::Protocols;
 use crate::router::Router;
 use crate::tally::{Sums, Tally};
+use crate::tls::UpstreamTls;
 
 /// The snapshot in force. A request loads it once.
 pub type Live = ArcSwap<Snapshot>;
@@ -28,6 +30,7 @@ pub struct Snapshot {
     pub(crate) consumers: OfConsumers,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) doors: Doors,
 }
 
 /// A route with everything that is on its way.
@@ -58,10 +61,10 @@ pub(crate) struct ServiceView {
 }
 
 impl Snapshot {
-    /// Builds the world of a configuration from it and its plugins.
-    pub fn build(config: &Config, plugins: &[Built]) -> Self {
+    /// Builds the world of a configuration from it, its plugins and the ways in.
+    pub fn build(config: &Config, plugins: &[Built], doors: Doors) -> Self {
         let services: HashMap<&str, Arc<ServiceView>> =
-            config.services.iter().map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service)))).collect();
+            config.services.iter().map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service, config)))).collect();
         let off = |route: &Route| {
             route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled))
         };
@@ -72,6 +75,7 @@ impl Snapshot {
             consumers: config.consumers.iter().map(|consumer| (consumer.id, own(consumer, plugins))).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             access_log: AccessLog::new(config, plugins),
+            doors,
         }
     }
 
@@ -95,6 +99,11 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// The ways in.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
     /// Whether a plugin may have something to do with requests of this route.
     pub(crate) fn has_plugins(&self, route: &RouteView) -> bool {
         !route.chain.is_empty() || !self.consumers.is_empty()
@@ -148,7 +157,7 @@ impl RouteView {
 }
 
 impl ServiceView {
-    fn new(service: &Service) -> Self {
+    fn new(service: &Service, config: &Config) -> Self {
         let json = serde_json::to_value(service).expect("a service has string keys only");
         let authority = HeaderValue::from_str(&service.authority());
         Self {
@@ -160,7 +169,7 @@ impl ServiceView {
             connect_timeout: service.connect_timeout.duration(),
             read_timeout: service.read_timeout.duration(),
             write_timeout: service.write_timeout.duration(),
-            target: Target::new(service),
+            target: Target::new(service, UpstreamTls::new(service, config).as_ref()),
         }
     }
 }

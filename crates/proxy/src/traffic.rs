@@ -11,6 +11,7 @@ use crate::tally::{Sums, Tally};
 pub struct Traffic {
     begun: AtomicU64,
     ended: AtomicU64,
+    failed_handshakes: AtomicU64,
     plain: AtomicU64,
     tls: AtomicU64,
     closed: AtomicU64,
@@ -52,6 +53,15 @@ impl Traffic {
     pub(crate) fn connect(self: &Arc<Self>, tls: bool) -> Open {
         if tls { &self.tls } else { &self.plain }.fetch_add(1, Ordering::AcqRel);
         Open(self.clone())
+    }
+
+    /// Connections that did not come in because their TLS handshake failed.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {

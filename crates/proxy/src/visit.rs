@@ -60,14 +60,19 @@ impl<'a> Visit<'a> {
         header.or_else(|| self.request.uri.authority().map(Authority::as_str).map(str::as_bytes))
     }
 
-    /// What the client speaks: `http`, as long as there are no listeners for TLS.
+    /// What the client speaks: `http`, or `https` over TLS.
     pub fn scheme(&self) -> &'static str {
-        "http"
+        if self.caller.tls.is_some() { "https" } else { "http" }
     }
 
-    /// The name that the client asked for by TLS.
+    /// The host that the client named when it shook hands, in lower case.
     pub fn sni(&self) -> Option<&str> {
-        None
+        self.caller.tls.as_ref()?.sni.as_deref()
+    }
+
+    /// Whether a request for this host, in lower case, may come on this connection.
+    pub fn is_for(&self, host: &str) -> bool {
+        self.caller.tls.as_ref().is_none_or(|secure| secure.covers(host))
     }
 
     /// Sends bytes of the answer of this status: from now on the request is answered.

@@ -113,6 +113,7 @@ impl Control for Fake {
             refused: 1,
             total_requests: 7,
             active_requests: 2,
+            failed_handshakes: 1,
         }
     }
 

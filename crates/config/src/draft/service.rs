@@ -5,9 +5,10 @@ use crate::diagnostics::Problem;
 use crate::entities::{Protocol, Scope, Service, Stamps};
 use crate::file::ServiceTable;
 use crate::key_path::KeyPath;
+use crate::tree::Table;
 
 impl Reader {
-    pub(super) fn service(&mut self, mut at: At<'_>) -> Option<Service> {
+    pub(super) fn service(&mut self, mut at: At<'_>, root: &Table) -> Option<Service> {
         let scope = Scope::Service(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let table: ServiceTable = self.take(&at.path, &at.node)?;
@@ -27,6 +28,7 @@ impl Reader {
             let problem = Problem::at(at.path.key(key), "a service of gRPC has no path: calls name their method by theirs");
             self.problems.push(problem.help("leave the path out"));
         }
+        let tls = self.upstream_tls(&table, root, (&at.path, place.protocol));
         Some(Service {
             id: id_of(table.id, "services", at.name),
             name: at.name.to_owned(),
@@ -39,6 +41,7 @@ impl Reader {
             connect_timeout: table.connect_timeout,
             write_timeout: table.write_timeout,
             read_timeout: table.read_timeout,
+            tls,
             enabled: table.enabled,
             tags: table.tags,
             stamps: Stamps::default(),

@@ -15,6 +15,10 @@ use crate::file::HooksTable;
 pub struct Server {
     /// Where the proxy listens.
     pub listen: Vec<SocketAddr>,
+    /// Where the proxy listens with TLS.
+    pub tls: Vec<TlsListener>,
+    /// Whether what connects to [`Self::listen`] says first, by the PROXY protocol, for whom.
+    pub proxy_protocol: bool,
     /// Worker threads; 0 is one a core.
     pub threads: usize,
     /// Peers whose X-Forwarded-* headers count.
@@ -23,6 +27,55 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Duration,
+}
+
+impl Server {
+    /// Whether it differs from `other` in what cannot change while the gateway runs.
+    pub fn needs_start(&self, other: &Self) -> bool {
+        let fixed = |server: &Self| Self { proxy_protocol: false, tls: Vec::new(), ..server.clone() };
+        let listen = |server: &Self| server.tls.iter().map(|tls| tls.listen).collect::<Vec<_>>();
+        fixed(self) != fixed(other) || listen(self) != listen(other)
+    }
+}
+
+/// Where the proxy listens with TLS, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsListener {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The names of its certificates; the first is served to clients that name no other's.
+    pub certificates: Vec<String>,
+    /// The names of the authorities whose certificates clients may show.
+    pub client_ca: Vec<String>,
+    /// Whether clients must show one.
+    pub client_auth: ClientAuth,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+    /// Whether what connects says first, by the PROXY protocol, for whom.
+    pub proxy_protocol: bool,
+}
+
+/// Whether a client must show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// Who shows none is not served.
+    #[default]
+    Required,
+    /// Who shows none is served all the same.
+    Optional,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V13,
 }
 
 /// The Admin API.

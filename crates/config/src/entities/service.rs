@@ -78,12 +78,25 @@ pub struct Service {
     pub write_timeout: Millis,
     /// How long one read may take.
     pub read_timeout: Millis,
+    /// How it is spoken to by TLS.
+    pub tls: UpstreamTls,
     /// Whether its routes are served.
     pub enabled: bool,
     /// Tags.
     pub tags: Vec<String>,
     /// When it came and changed.
     pub stamps: Stamps,
+}
+
+/// How an upstream is spoken to by TLS. Entities stand with their names and ids.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpstreamTls {
+    /// Whether its certificate must be good and for its host; if nothing is said, it must.
+    pub verify: Option<bool>,
+    /// The authorities that it may be from; none: those of the system.
+    pub ca_certificates: Vec<(String, Uuid)>,
+    /// What it is shown if it asks for a certificate.
+    pub client_certificate: Option<(String, Uuid)>,
 }
 
 impl Service {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::entities::{Egress, Hooks};
+use crate::entities::{ClientAuth, Egress, Hooks, TlsVersion};
 use crate::values::{Millis, network};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
@@ -17,9 +17,14 @@ pub(crate) struct ServerTable {
     /// Where the proxy listens.
     #[schemars(with = "Vec<String>")]
     pub listen: Vec<Address>,
+    /// Where the proxy listens with TLS. All but the addresses takes effect at once.
+    pub tls: Vec<TlsTable>,
+    /// Whether what connects says first, by the PROXY protocol, for whom. It must: it counts from `trusted_proxies` only,
+    /// and others are not served.
+    pub proxy_protocol: bool,
     /// Worker threads; 0 is one a core.
     pub threads: usize,
-    /// Peers whose X-Forwarded-* headers count, as addresses or networks.
+    /// Peers whose X-Forwarded-* headers and PROXY protocol count, as addresses or networks.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Where state is kept over restarts.
@@ -32,12 +37,35 @@ impl Default for ServerTable {
     fn default() -> Self {
         Self {
             listen: vec![Address(SocketAddr::from(([127, 0, 0, 1], 8000)))],
+            tls: Vec::new(),
+            proxy_protocol: false,
             threads: 0,
             trusted_proxies: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
         }
     }
+}
+
+/// One of `server.tls`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsTable {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub listen: Address,
+    /// The names of its certificates; without them, all. The client's SNI chooses, and the first is for all others.
+    pub certificates: Option<Vec<String>>,
+    /// The names of the authorities (`[ca_certificates]`) whose certificates clients may show.
+    #[serde(default)]
+    pub client_ca: Vec<String>,
+    /// Whether a client must show a certificate, or may. `required` if there is a `client_ca`.
+    pub client_auth: Option<ClientAuth>,
+    /// The oldest version that is spoken.
+    #[serde(default)]
+    pub min_version: TlsVersion,
+    /// The same as that of `server`, if it is another here.
+    pub proxy_protocol: Option<bool>,
 }
 
 /// An address to listen on.

@@ -31,6 +31,12 @@ pub(crate) struct ServiceTable {
     pub write_timeout: Millis,
     #[serde(default = "minute")]
     pub read_timeout: Millis,
+    /// Whether the certificate of an https upstream must be good and for its host. True by default.
+    pub tls_verify: Option<bool>,
+    /// The names of the authorities (`[ca_certificates]`) that it may be from; without them, those of the system.
+    pub ca_certificates: Option<Vec<String>>,
+    /// The name of the certificate (`[certificates]`) that the upstream is shown if it asks for one.
+    pub client_certificate: Option<String>,
     #[serde(default = "yes")]
     pub enabled: bool,
     #[serde(default)]

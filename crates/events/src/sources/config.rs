@@ -17,7 +17,7 @@ const NAME: &str = "config";
 pub struct Applied {
     /// The version that is in force now.
     pub version: u64,
-    /// Who changed it: `file`, `admin` or `signal`.
+    /// Who changed it: `file`, `admin`, `signal`, or `certificates` whose files were replaced.
     pub origin: &'static str,
 }
 

@@ -42,6 +42,9 @@ const TABLES: &[[EventKind; 4]] = &[
     table!("services", "A service", samples::service),
     table!("routes", "A route", samples::route),
     table!("consumers", "A consumer", samples::consumer),
+    table!("certificates", "A certificate", samples::certificate),
+    table!("snis", "A name that a certificate is served for", samples::sni),
+    table!("ca_certificates", "An authority's certificate", samples::ca_certificate),
     table!("plugins", "A plugin", samples::plugin),
     table!("event_hooks", "An event hook", samples::event_hook),
     table!("consumer_groups", "A group of consumers", samples::consumer_group),
@@ -148,6 +151,9 @@ mod tests {
         check("services", "host");
         check("routes", "paths");
         check("consumers", "username");
+        check("certificates", "snis");
+        check("snis", "certificate");
+        check("ca_certificates:update", "cert_digest");
         check("plugins:create", "config");
         check("event_hooks:delete", "handler");
         check("keyauth_credentials", "key");

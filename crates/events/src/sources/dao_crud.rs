@@ -28,7 +28,16 @@ const fn of(operation: Operation, summary: &'static str, sample: fn() -> Value) 
 
 /// A service with the fields of all other tables beside its own, so that a template may name any of them.
 fn any() -> Arc<Entity> {
-    let others = [samples::route(), samples::consumer(), samples::plugin(), samples::event_hook(), samples::keyauth_credential()];
+    let others = [
+        samples::route(),
+        samples::consumer(),
+        samples::certificate(),
+        samples::sni(),
+        samples::ca_certificate(),
+        samples::plugin(),
+        samples::event_hook(),
+        samples::keyauth_credential(),
+    ];
     let mut entity = (*samples::service()).clone();
     for other in others {
         if let (Some(fields), Some(more)) = (entity.json.as_object_mut(), other.json.as_object()) {
@@ -56,7 +65,7 @@ mod tests {
     #[test]
     fn an_entity_of_any_table_may_be_meant() {
         let entity = any().json.clone();
-        for field in ["host", "paths", "username", "instance_name", "handler", "key"] {
+        for field in ["host", "paths", "username", "snis", "certificate", "instance_name", "handler", "key"] {
             assert_eq!(entity.get(field).is_some(), field != "instance_name", "{field}");
         }
         assert_eq!((&entity["name"], &entity["config"]["limit"]), (&"demo".into(), &serde_json::json!([3])));

@@ -1,0 +1,106 @@
+//! Reads `[server]` and `[admin]`: where is listened, and with which certificates.
+
+use std::net::SocketAddr;
+
+use super::Reader;
+use crate::diagnostics::Problem;
+use crate::entities::{Admin, Server, TlsListener};
+use crate::file::{AdminTable, ServerTable, TlsTable};
+use crate::key_path::KeyPath;
+use crate::tree::Table;
+
+impl Reader {
+    pub(super) fn server(&mut self, root: &Table) -> Server {
+        let table: ServerTable = self.section(root, "server").unwrap_or_default();
+        let path = KeyPath::of(["server"]);
+        if table.listen.is_empty() && table.tls.is_empty() {
+            self.problems.push(Problem::at(path.key("listen"), "needs at least one address"));
+        }
+        let proxied = table.proxy_protocol;
+        if proxied && table.trusted_proxies.is_empty() {
+            self.nobody_is_trusted(path.key("proxy_protocol"));
+        }
+        let mut tls = Vec::with_capacity(table.tls.len());
+        for (index, one) in table.tls.into_iter().enumerate() {
+            let path = path.key("tls").index(index);
+            if one.proxy_protocol == Some(true) && table.trusted_proxies.is_empty() {
+                self.nobody_is_trusted(path.key("proxy_protocol"));
+            }
+            tls.push(self.tls_listener(root, one, proxied, &path));
+        }
+        Server {
+            listen: table.listen.into_iter().map(|address| address.0).collect(),
+            tls,
+            proxy_protocol: proxied,
+            threads: table.threads,
+            trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
+            state_dir: table.state_dir,
+            shutdown_timeout: table.shutdown_timeout.duration(),
+        }
+    }
+
+    fn tls_listener(&mut self, root: &Table, table: TlsTable, proxied: bool, path: &KeyPath) -> TlsListener {
+        let certificates = table.certificates.as_ref().map(|names| (names, "certificates"));
+        for (names, key) in certificates.into_iter().chain([(&table.client_ca, "client_ca")]) {
+            let section = if key == "client_ca" { "ca_certificates" } else { key };
+            for (index, name) in names.iter().enumerate() {
+                self.reference(root, section, name, path.key(key).index(index));
+            }
+        }
+        let all = || root.get("certificates").and_then(|node| node.table()).into_iter().flat_map(Table::names);
+        let certificates = table.certificates.unwrap_or_else(|| all().map(str::to_owned).collect());
+        if certificates.is_empty() && !self.partial {
+            let problem = Problem::at(path.clone(), "there is no certificate to listen with");
+            self.problems.push(problem.help("write [certificates.NAME] with `cert` and `key`"));
+        }
+        if table.client_auth.is_some() && table.client_ca.is_empty() {
+            let problem = Problem::at(path.key("client_auth"), "no client could show a certificate that is trusted");
+            self.problems.push(problem.help("write client_ca = [\"NAME\"] and [ca_certificates.NAME], or take it out"));
+        }
+        TlsListener {
+            listen: table.listen.0,
+            certificates,
+            client_ca: table.client_ca,
+            client_auth: table.client_auth.unwrap_or_default(),
+            min_version: table.min_version,
+            proxy_protocol: table.proxy_protocol.unwrap_or(proxied),
+        }
+    }
+
+    fn nobody_is_trusted(&mut self, path: KeyPath) {
+        let problem = Problem::at(path, "without `trusted_proxies` nobody is believed, and so nobody is served");
+        self.problems.push(problem.help("write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of what stands before"));
+    }
+
+    pub(super) fn admin(&mut self, root: &Table) -> Admin {
+        let table: AdminTable = self.section(root, "admin").unwrap_or_default();
+        let token = Some(table.token).filter(|token| !token.is_empty());
+        if token.is_none() && !table.listen.0.ip().is_loopback() {
+            let problem = Problem::at(KeyPath::of(["admin", "listen"]), "without a token the Admin API listens on loopback only");
+            self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1"));
+        }
+        Admin { listen: table.listen.0, token, write_back: table.write_back }
+    }
+
+    /// Two listeners on one address: one of them would wait for ever.
+    pub(super) fn check_addresses(&mut self, server: &Server, admin: &Admin) {
+        let path = KeyPath::of(["server"]);
+        let plain = server.listen.iter().enumerate().map(|(at, address)| (path.key("listen").index(at), *address));
+        let tls = server.tls.iter().enumerate().map(|(at, tls)| (path.key("tls").index(at).key("listen"), tls.listen));
+        let admin = (KeyPath::of(["admin", "listen"]), admin.listen);
+        let all: Vec<(KeyPath, SocketAddr)> = plain.chain(tls).chain([admin]).collect();
+        for (at, (path, address)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(*other, *address)) {
+                let message = format!("{address} overlaps with {other}");
+                self.problems.push(Problem::at(path.clone(), message).help("give each its own port"));
+            }
+        }
+    }
+}
+
+/// Whether one socket would take what is meant for the other.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
