@@ -282,6 +282,13 @@ fn requests_are_changed_before_the_upstream_gets_them() {
             assert_eq!(seen["json"], serde_json::json!({ "a": 1, "q": "7" }), "{seen}");
         }
     }
+    let by_path = "[routes.users]\nservice = \"demo\"\npaths = ['~/users/(?<id>\\d+)/(\\w+)']\n[routes.users.plugins.request-transformer]\nreplace.uri = \"/anything/$(uri_captures[2])/$(uri_captures.id)\"\n";
+    gateway.edit_by_rename(|text| format!("{text}{by_path}"));
+    let seen = crate::harness::eventually("the new route", || {
+        let answer = gateway.get("/users/42/posts/x?apikey=joe", &[]);
+        (answer.status == 200).then(|| answer.json())
+    });
+    assert_eq!(seen["url"], format!("http://{}/anything/posts/42?apikey=joe", upstream.address));
     let large = format!("{{\"admin\":true,\"text\":\"{}\"}}", "x".repeat(300_000));
     let headers = [("apikey", "joe"), ("Content-Type", "application/json")];
     let seen = request(gateway.proxy, &Request { method: "PUT", path: "/demo?q=7", headers: &headers, body: &large }).json();

@@ -13,7 +13,7 @@ use crate::chain::Progress;
 use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::framing;
-use crate::router::Target;
+use crate::router::{Match, Router, Target};
 use crate::target::UpstreamPath;
 use crate::visit::Visit;
 
@@ -63,10 +63,24 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
     let found = ctx.snapshot.router.find(&target);
     let found = found.ok_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"))?;
     ctx.route = Some(found.route);
+    if ctx.is_needed_whole() {
+        ctx.memory.captures = captured(&ctx.snapshot.router, found, &path);
+    }
     if let Some(reply) = ctx.snapshot.routes[found.route].protocols.refuse(visit, &ctx.snapshot.trusted_proxies) {
         return Err(reply);
     }
     Ok(Routed { path, prefix: found.prefix })
+}
+
+/// What the path of the route captured, by number and by name.
+fn captured(router: &Router, found: Match, path: &str) -> Vec<(Box<str>, Box<str>)> {
+    let mut all = Vec::new();
+    for (at, (name, range)) in router.captures(found, path).into_iter().enumerate() {
+        let Some(text) = range.and_then(|range| path.get(range)) else { continue };
+        all.push(((at + 1).to_string().into(), text.into()));
+        all.extend(name.map(|name| (name.into(), text.into())));
+    }
+    all
 }
 
 /// Asks the plugins of the route, and prepares what the upstream will see; or says what to answer instead.
