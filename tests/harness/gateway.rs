@@ -39,7 +39,10 @@ impl Gateway {
 
     /// The same, with more keys of `[server]`.
     pub fn start_server(config: &str, server_keys: &str) -> Self {
-        Self::start_whole(config, server_keys, "")
+        let gateway = Self::start_whole(config, server_keys, "");
+        // It says so when everything listens, and not the plain proxy alone.
+        gateway.wait_for_log("Admin API on ");
+        gateway
     }
 
     fn start_whole(config: &str, server_keys: &str, admin_keys: &str) -> Self {
