@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,6 +137,14 @@ fn a_slow_target_is_replaced_and_all_tries_have_one_deadline() {
     }
 }
 
+/// Whether no request is at the target.
+fn is_free(gateway: &Gateway, address: SocketAddr) -> bool {
+    let metrics = gateway.admin("GET", "/metrics", "").body;
+    let active = metrics.lines().filter(|line| line.starts_with("sluice_upstream_target_requests_active{"));
+    let mut own = active.filter(|line| line.contains(&format!("address=\"{address}\"")));
+    own.next().is_some_and(|line| line.ends_with(" 0"))
+}
+
 #[test]
 fn the_least_busy_target_is_next() {
     let (busy, came, gate) = gated();
@@ -150,6 +159,8 @@ fn the_least_busy_target_is_next() {
         let before = free.hits();
         for _ in 0..10 {
             for headers in BOTH_WAYS {
+                // A client has its answer a little before the request counts as over.
+                eventually("the free target to be free", || is_free(&gateway, free.address).then_some(()));
                 assert_eq!(gateway.get("/", headers).status, 200);
             }
         }
@@ -158,6 +169,7 @@ fn the_least_busy_target_is_next() {
         assert!(stuck.into_iter().all(|stuck| stuck.join().unwrap() == 200));
     });
     // What is over counts no more: both have the same again.
+    eventually("both to be free", || (is_free(&gateway, busy.address) && is_free(&gateway, free.address)).then_some(()));
     let before = free.hits();
     for _ in 0..10 {
         assert_eq!(gateway.get("/", &[]).status, 200);

@@ -90,6 +90,12 @@ fn a_target_that_fails_requests_is_passed_over_until_somebody_says_otherwise() {
     }
     let whole = gateway.admin("GET", "/upstreams/pool/health?balancer_health=1", "").json();
     assert_eq!(whole["data"]["health"], "UNHEALTHY");
+    let metrics = gateway.admin("GET", "/metrics", "").body;
+    for node in [&one, &two] {
+        let at = node.address;
+        let line = format!("sluice_upstream_target_health{{upstream=\"pool\",target=\"{at}\",address=\"{at}\"}} 0");
+        assert!(metrics.lines().any(|one| one == line), "{line}\n{metrics}");
+    }
 }
 
 #[test]

@@ -279,7 +279,9 @@ impl sluice_admin::Control for AdminControl {
 
     fn measure(&self, out: &mut Exposition) {
         let Control { live, traffic, bus, access_log, started_at, .. } = &*self.0;
-        metrics::requests(&live.load(), traffic, out);
+        let snapshot = live.load();
+        metrics::requests(&snapshot, traffic, out);
+        metrics::upstreams(&snapshot, out);
         metrics::around(traffic, bus, access_log, out);
         metrics::process(*started_at, out);
     }

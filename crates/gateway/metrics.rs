@@ -2,7 +2,7 @@
 
 use sluice_admin::Exposition;
 use sluice_events::Bus;
-use sluice_proxy::{BOUNDS, Snapshot, Sums, Times, Traffic};
+use sluice_proxy::{AddressHealth, BOUNDS, Snapshot, Sums, Times, Traffic};
 
 use crate::access_log::AccessLog;
 
@@ -63,6 +63,27 @@ fn times(all: &[OfRoute<'_>], out: &mut Exposition) {
         |sums| &sums.took,
     );
     show("sluice_upstream_latency_seconds", "How long upstreams took to begin their answers.", |sums| &sums.upstream_took);
+}
+
+/// The targets of upstreams, each address by itself.
+pub fn upstreams(snapshot: &Snapshot, out: &mut Exposition) {
+    let all = snapshot.upstreams();
+    let mut show = |name, help, of: fn(&AddressHealth) -> u32| {
+        let mut family = out.gauge(name, help);
+        for upstream in &all {
+            for target in &upstream.targets {
+                for address in &target.addresses {
+                    let at = if address.port == 0 { address.ip.clone() } else { format!("{}:{}", address.ip, address.port) };
+                    let labels = [("upstream", &*upstream.name), ("target", &*target.target), ("address", &*at)];
+                    family.sample(&labels, of(address));
+                }
+            }
+        }
+    };
+    show("sluice_upstream_target_health", "Whether a target's address is healthy (1) or passed over (0).", |one| {
+        one.healthy.into()
+    });
+    show("sluice_upstream_target_requests_active", "Requests that are at a target's address.", |one| one.in_flight);
 }
 
 /// Connections, events and the access log.

@@ -120,6 +120,7 @@ const PLAIN_WORDS: &[(&str, &str)] = &[
     ("expected u64", "expected a whole number"),
     ("expected u32", "expected a whole number"),
     ("expected u16", "expected a whole number up to 65535"),
+    ("expected u8", "expected a whole number up to 255"),
     ("expected f64", "expected a number"),
     ("expected usize", "expected a whole number"),
     ("expected a sequence", "expected a list, such as [1, 2]"),

@@ -129,8 +129,9 @@ impl Reader {
                 continue;
             };
             if all.iter().any(|target| target.place == *place) {
+                // A broken one has another standing in for it, and was told of already.
                 let problem = Problem::at(path.index(at), format!("{place} is a target already"));
-                self.problems.push(problem.help("write each target once; `weight` says how much it gets"));
+                self.add_of_whole(problem.help("write each target once; `weight` says how much it gets"));
             }
             all.push(Target {
                 id: entity_id("targets", &format!("{name} {place}")),
