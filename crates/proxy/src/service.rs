@@ -59,7 +59,10 @@ impl Gateway {
     /// Answers a request that Pingora read.
     async fn reply(session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
         if session.is_http2() {
-            return reply::write_stream(session, ctx, reply).await;
+            reply::write_stream(session, ctx, reply).await?;
+            // A stream that ends while its client still sends is reset, and curl then believes nothing of the answer.
+            session.set_total_drain_timeout(Some(DRAIN));
+            return session.as_downstream_mut().drain_request_body().await.or(Ok(()));
         }
         // What the client has not said by now would be read as its next request.
         if !session.as_downstream_mut().is_body_done() {
