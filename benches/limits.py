@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 """What limits promise under load: exact, bounded, fair and cheap.
 
-    cargo build --release && benches/limits.py [exact] [flood] [windows] [price]
+    cargo build --release && benches/limits.py [exact] [flood] [windows]
 
 `exact`    64 connections hammer one key for 20 seconds within one minute: how many of them were admitted, by what the
            upstream saw and by what wrk saw.
 `flood`    a client is limited; then 2,000,000 requests come, each with a key of its own. Is he still refused? What did it
            take in memory, and how slow did it make somebody else, beside a load of the same size on known keys?
 `windows`  CPU time of a request that is passed on under three windows, beside one under no limit at all.
-`price`    the same difference alone, of two gateways that run side by side and are asked in turn, a second each, so that it
-           can be told from the machine's noise: the median of the differences within pairs, and how sure it is.
+The same difference, told from the noise of the machine: `price.py windows`.
 
 The gateway has one worker on CPU 0; wrk and the upstream (nginx) share CPU 1.
 """
@@ -25,7 +24,6 @@ import tempfile
 import time
 
 from compare import ROOT, cpu_seconds, free_port, nginx, resident_mib, running
-from pairs import difference, in_turn
 
 SLUICE = ROOT / "target/release/sluice"
 
@@ -36,7 +34,7 @@ def limit(name, options):
 
 
 @contextlib.contextmanager
-def gateway(routes, top=""):
+def gateway(routes, top="", sluice=SLUICE):
     upstream, proxy, admin = (free_port() for _ in range(3))
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = pathlib.Path(name)
@@ -48,7 +46,7 @@ def gateway(routes, top=""):
             f'[server]\nlisten = ["127.0.0.1:{proxy}"]\nthreads = 1\n[admin]\nlisten = "127.0.0.1:{admin}"\n{top}\n'
             f'[services.up]\nurl = "http://127.0.0.1:{upstream}"\n{routes}'
         )
-        pid = stack.enter_context(running(0, [SLUICE, "run"], proxy, folder))
+        pid = stack.enter_context(running(0, [sluice, "run"], proxy, folder))
         yield pid, proxy, folder
 
 
@@ -131,32 +129,6 @@ def windows():
             print(f"  {name:8} {middle:6.2f} us  {min(rounds):.2f}..{max(rounds):.2f}  {100 * (middle / base - 1):+.1f} %")
 
 
-def nanoseconds(pid):
-    """What all threads of a process have run for: to the nanosecond, where `stat` counts hundredths of a second."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
-
-
-def price(starts=5, pairs=20):
-    print(f"CPU time of a request that is passed on under three windows, beside none: {starts} times two gateways, {pairs} pairs of a second each")
-    every = []
-    for _ in range(starts):
-        with gateway(limit("asked", "")) as none, gateway(limit("asked", THREE)) as three:
-
-            def one(gateway):
-                pid, proxy, _ = gateway
-                before = nanoseconds(pid)
-                requests, refused, _ = wrk(f"http://127.0.0.1:{proxy}/asked", 1)
-                assert refused == 0
-                return (nanoseconds(pid) - before) / requests
-
-            # The first of each is warm-up.
-            measured = in_turn(lambda: one(none), lambda: one(three), pairs + 1)[1:]
-        none_us, three_us = (statistics.median(pair[side] for pair in measured) / 1000 for side in (0, 1))
-        print(f"  none {none_us:.2f} us, three {three_us:.2f} us: {difference(measured)}", flush=True)
-        every += measured
-    print(f"  all: {difference(every)}")
-
-
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ["exact", "flood", "windows", "price"]:
-        {"exact": exact, "flood": flood, "windows": windows, "price": price}[wanted]()
+    for wanted in sys.argv[1:] or ["exact", "flood", "windows"]:
+        {"exact": exact, "flood": flood, "windows": windows}[wanted]()
