@@ -20,6 +20,9 @@ use crate::outbox::{self, OutboxStatus, WantedRecords};
 use crate::queue::CAPACITY;
 use crate::record::Record;
 
+/// How long whoever asks right after the start waits until the hooks are at work.
+const START: Duration = Duration::from_secs(5);
+
 /// Why something cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
@@ -159,7 +162,8 @@ impl Engine {
     /// Connections belong to the engine's runtime, so whatever uses them runs there.
     async fn run_here<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Refused> {
         let broke_down = || Refused::Conflict("the handler broke down".into());
-        let runtime = self.runtime.get().ok_or_else(|| Refused::Conflict("the hooks are not at work yet".into()))?;
+        let at_work = tokio::time::timeout(START, self.runtime.wait()).await;
+        let runtime = at_work.map_err(|_| Refused::Conflict("the hooks are not at work yet".into()))?;
         runtime.spawn(work).await.map_err(|_| broke_down())
     }
 

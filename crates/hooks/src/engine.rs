@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_config::Hooks;
 use sluice_events::{Bus, Occurrence};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, SetOnce, mpsc};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
@@ -61,7 +61,7 @@ pub struct Engine {
     /// Told when a try ends.
     progress: Arc<Notify>,
     /// Where it runs.
-    pub(crate) runtime: OnceLock<Handle>,
+    pub(crate) runtime: SetOnce<Handle>,
 }
 
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Engine {
             bus,
             clients: Arc::default(),
             progress: Arc::default(),
-            runtime: OnceLock::new(),
+            runtime: SetOnce::new(),
         })
     }
 
