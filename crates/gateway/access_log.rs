@@ -112,11 +112,10 @@ fn work(traffic: &Traffic, orders: &Orders, end: &SyncSender<()>) {
         let close = orders.close.load(Ordering::Acquire);
         let reopen = orders.reopen.swap(false, Ordering::AcqRel);
         // What was said before goes to where it was said for.
-        lines.take(|bytes| {
+        lines.take(|bytes, all| {
             let lost = sink.write(bytes);
-            let all = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
             lines.lose(lost);
-            orders.written.fetch_add(all - lost, Ordering::Relaxed);
+            orders.written.fetch_add(all.saturating_sub(lost), Ordering::Relaxed);
         });
         if close {
             // Nobody may wait any more.

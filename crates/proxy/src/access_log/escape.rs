@@ -4,39 +4,43 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends text for a line of text: what is not printable ASCII, quotes and backslashes become `\xHH`, as nginx does.
 pub(super) fn text(out: &mut Vec<u8>, said: &[u8]) {
-    escaped(
-        out,
-        said,
-        |byte| (b' '..=b'~').contains(&byte),
-        |out, byte| {
-            out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        },
-    );
+    if is_plain(said) {
+        return out.extend_from_slice(said);
+    }
+    for byte in said {
+        match byte {
+            b'"' | b'\\' => hex(out, b"\\x", *byte),
+            b' '..=b'~' => out.push(*byte),
+            _ => hex(out, b"\\x", *byte),
+        }
+    }
 }
 
 /// Appends text for a string of JSON. What is no UTF-8 is taken for Latin-1.
 pub(super) fn json(out: &mut Vec<u8>, said: &[u8]) {
-    let known = std::str::from_utf8(said).is_ok();
-    escaped(
-        out,
-        said,
-        |byte| byte >= b' ' && byte != 0x7f && (known || byte.is_ascii()),
-        |out, byte| match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
-        },
-    );
-}
-
-fn escaped(out: &mut Vec<u8>, said: &[u8], plain: impl Fn(u8) -> bool, escape: impl Fn(&mut Vec<u8>, u8)) {
-    let plain = |byte: u8| plain(byte) & (byte != b'"') & (byte != b'\\');
-    // Almost always, and many bytes at once.
-    if said.iter().fold(true, |all, byte| all & plain(*byte)) {
+    if is_plain(said) {
         return out.extend_from_slice(said);
     }
+    let known = std::str::from_utf8(said).is_ok();
     for byte in said {
-        if plain(*byte) { out.push(*byte) } else { escape(out, *byte) }
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            b' '..=b'~' => out.push(*byte),
+            0x80.. if known => out.push(*byte),
+            _ => hex(out, b"\\u00", *byte),
+        }
     }
+}
+
+/// Whether nothing needs an escape: almost always, and seen of many bytes at once.
+fn is_plain(said: &[u8]) -> bool {
+    let strange = |byte: u8| u8::from(byte < b' ') | u8::from(byte > b'~') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    said.iter().fold(0, |any, byte| any | strange(*byte)) == 0
+}
+
+fn hex(out: &mut Vec<u8>, before: &[u8], byte: u8) {
+    out.extend_from_slice(before);
+    out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 #[cfg(test)]

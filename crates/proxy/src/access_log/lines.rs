@@ -16,12 +16,19 @@ const ROOM: usize = 2 * 1024 * 1024;
 /// With how much it is woken before its time.
 const MUCH: usize = 128 * 1024;
 
+/// Lines, and how many they are: to count them again would cost as much as to write them.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
 /// The lines of all threads.
 pub struct Lines {
     /// A place for one buffer each: whoever adds to it takes it out meanwhile.
-    of_threads: [ArrayQueue<Vec<u8>>; STRIPES],
+    of_threads: [ArrayQueue<Buffer>; STRIPES],
     /// Buffers that were written, to be filled again.
-    spare: ArrayQueue<Vec<u8>>,
+    spare: ArrayQueue<Buffer>,
     dropped: AtomicU64,
     writer: OnceLock<Thread>,
 }
@@ -38,32 +45,36 @@ impl Lines {
     pub(crate) fn add(&self, append: impl FnOnce(&mut Vec<u8>)) {
         let place = &self.of_threads[stripe()];
         let mut mine = place.pop().or_else(|| self.spare.pop()).unwrap_or_default();
-        let before = mine.len();
+        let before = mine.bytes.len();
         if before < ROOM {
-            append(&mut mine);
+            append(&mut mine.bytes);
         }
-        if mine.len() > ROOM || before >= ROOM {
-            mine.truncate(before);
+        if mine.bytes.len() > ROOM || before >= ROOM {
+            mine.bytes.truncate(before);
             self.lose(1);
+        } else {
+            mine.lines += 1;
         }
-        let much = before < MUCH && mine.len() >= MUCH;
+        let much = before < MUCH && mine.bytes.len() >= MUCH;
         // Another thread of this place may have begun a buffer meanwhile.
         while let Err(back) = place.push(mine) {
             mine = place.pop().unwrap_or_default();
-            mine.extend_from_slice(&back);
+            mine.bytes.extend_from_slice(&back.bytes);
+            mine.lines += back.lines;
         }
         if much && let Some(writer) = self.writer.get() {
             writer.unpark();
         }
     }
 
-    /// Hands everything that was gathered to `write`, in pieces of whole lines.
-    pub fn take(&self, mut write: impl FnMut(&[u8])) {
+    /// Hands everything that was gathered to `write`, in pieces of whole lines, and how many they are.
+    pub fn take(&self, mut write: impl FnMut(&[u8], u64)) {
         for place in &self.of_threads {
             let Some(mut taken) = place.pop() else { continue };
-            write(&taken);
-            taken.clear();
-            taken.shrink_to(2 * MUCH);
+            write(&taken.bytes, taken.lines);
+            taken.bytes.clear();
+            taken.bytes.shrink_to(2 * MUCH);
+            taken.lines = 0;
             // One buffer too many is dropped.
             let _ = self.spare.push(taken);
         }
@@ -108,8 +119,8 @@ mod tests {
             }
             loop {
                 let last = over.load(Ordering::Acquire) == THREADS;
-                lines.take(|bytes| {
-                    assert!(bytes.ends_with(b"\n"));
+                lines.take(|bytes, count| {
+                    assert!(bytes.ends_with(b"\n") && bytes.split(|byte| *byte == b'\n').count() as u64 == count + 1);
                     for line in std::str::from_utf8(bytes).expect("text").lines() {
                         let (thread, n) = line.split_once(' ').expect("two numbers");
                         assert!(n.parse::<u64>().expect("a number") < EACH);
@@ -133,10 +144,10 @@ mod tests {
             lines.add(|out| out.extend_from_slice(&line));
         }
         let mut taken = 0;
-        lines.take(|bytes| taken += bytes.len());
+        lines.take(|bytes, _| taken += bytes.len());
         assert_eq!((taken, lines.dropped()), (ROOM / 1000 * 1000, 3000 - ROOM as u64 / 1000));
         lines.add(|out| out.extend_from_slice(&line));
-        lines.take(|bytes| taken += bytes.len());
+        lines.take(|bytes, count| taken += bytes.len() * count as usize);
         assert_eq!(taken, ROOM / 1000 * 1000 + 1000, "there is room again");
     }
 }
