@@ -35,8 +35,8 @@ impl Httpbin {
     fn start() -> Self {
         let address = free_address();
         let bind = format!("--bind={address}");
-        let child = Command::new(folder().join("bin/gunicorn"))
-            .args(["httpbin:app", &bind, "--workers=2", "--worker-class=gthread", "--threads=8"])
+        let child = Command::new(folder().join("bin/python"))
+            .args(["-m", "gunicorn", "httpbin:app", &bind, "--workers=2", "--worker-class=gthread", "--threads=8"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
