@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::block::Block;
-use crate::entities::{
-    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Stamps, Target,
-    Upstream,
-};
+use crate::entities::{Config, EventHook, PluginEntry, Stamps};
 
 impl Config {
     /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
@@ -22,31 +19,31 @@ impl Config {
             None => Stamps { created_at: now, updated_at: now },
         };
         for service in &mut self.services {
-            service.stamps = stamps(service.id, &service.fingerprint());
+            service.stamps = stamps(service.id, &untimed(service));
         }
         for upstream in &mut self.upstreams {
-            upstream.stamps = stamps(upstream.id, &upstream.fingerprint());
+            upstream.stamps = stamps(upstream.id, &untimed(upstream));
         }
         for target in &mut self.targets {
-            target.stamps = stamps(target.id, &target.fingerprint());
+            target.stamps = stamps(target.id, &untimed(target));
         }
         for route in &mut self.routes {
-            route.stamps = stamps(route.id, &route.fingerprint());
+            route.stamps = stamps(route.id, &untimed(route));
         }
         for consumer in &mut self.consumers {
-            consumer.stamps = stamps(consumer.id, &consumer.fingerprint());
+            consumer.stamps = stamps(consumer.id, &untimed(consumer));
         }
         for group in &mut self.consumer_groups {
-            group.stamps = stamps(group.id, &group.fingerprint());
+            group.stamps = stamps(group.id, &untimed(group));
         }
         for certificate in &mut self.certificates {
-            certificate.stamps = stamps(certificate.id, &certificate.fingerprint());
+            certificate.stamps = stamps(certificate.id, &untimed(certificate));
         }
         for sni in &mut self.snis {
-            sni.stamps = stamps(sni.id, &sni.fingerprint());
+            sni.stamps = stamps(sni.id, &untimed(sni));
         }
         for authority in &mut self.ca_certificates {
-            authority.stamps = stamps(authority.id, &authority.fingerprint());
+            authority.stamps = stamps(authority.id, &untimed(authority));
         }
         for plugin in &mut self.plugins {
             plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
@@ -57,75 +54,20 @@ impl Config {
     }
 
     fn fingerprints(&self) -> HashMap<Uuid, (Stamps, Value)> {
-        let services = self.services.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let upstreams = self.upstreams.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let targets = self.targets.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let routes = self.routes.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let services = self.services.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let upstreams = self.upstreams.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let targets = self.targets.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let routes = self.routes.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, untimed(e))));
         let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
         let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let certificates = self.certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let snis = self.snis.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let authorities = self.ca_certificates.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
+        let certificates = self.certificates.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let snis = self.snis.iter().map(|e| (e.id, (e.stamps, untimed(e))));
+        let authorities = self.ca_certificates.iter().map(|e| (e.id, (e.stamps, untimed(e))));
         let served = services.chain(upstreams).chain(targets).chain(routes);
         let own = served.chain(consumers).chain(groups).chain(plugins).chain(hooks);
         own.chain(certificates).chain(snis).chain(authorities).collect()
-    }
-}
-
-/// What two versions of an entity are compared by: all but the times.
-impl Service {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Upstream {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Target {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Route {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Consumer {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl ConsumerGroup {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Certificate {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl Sni {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
-    }
-}
-
-impl CaCertificate {
-    fn fingerprint(&self) -> Value {
-        untimed(self)
     }
 }
 
@@ -160,6 +102,7 @@ impl EventHook {
     }
 }
 
+/// What two versions of an entity are compared by: all but the times.
 fn untimed(entity: &impl Serialize) -> Value {
     let mut value = serde_json::to_value(entity).expect("entities have string keys only");
     if let Some(map) = value.as_object_mut() {

@@ -4,11 +4,9 @@ use http::request::Parts;
 
 use crate::access_log::{Record, now};
 use crate::ctx::Ctx;
+use crate::decide::CLIENT_GONE;
 use crate::tally::Counted;
 use crate::traffic::Traffic;
-
-/// nginx's status of a request whose client went before there was an answer.
-const CLIENT_GONE: u16 = 499;
 
 /// What only the way knows that a request went.
 pub(crate) struct Ending<'a> {
@@ -23,7 +21,7 @@ pub(crate) struct Ending<'a> {
 /// A request has ended. Whoever answers requests calls it, once for each.
 pub(crate) fn ended(traffic: &Traffic, ctx: &Ctx, ending: &Ending<'_>) {
     let Ending { request, received, sent, .. } = *ending;
-    let status = if ending.status == 0 { CLIENT_GONE } else { ending.status };
+    let status = if ending.status == 0 { CLIENT_GONE.as_u16() } else { ending.status };
     let took = ctx.started.elapsed();
     let tally = ctx.route.map_or(&traffic.unrouted, |at| &*ctx.snapshot.routes[at].tally);
     let (upstream_took, retries, refused_by) = (ctx.waited, ctx.tries.failures, ctx.refused_by);

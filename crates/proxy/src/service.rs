@@ -58,10 +58,10 @@ impl Gateway {
 
     /// Answers a request that Pingora read.
     async fn reply(session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+        session.set_total_drain_timeout(Some(DRAIN));
         if session.is_http2() {
             reply::write_stream(session, ctx, reply).await?;
             // A stream that ends while its client still sends is reset, and curl then believes nothing of the answer.
-            session.set_total_drain_timeout(Some(DRAIN));
             return session.as_downstream_mut().drain_request_body().await.or(Ok(()));
         }
         // What the client has not said by now would be read as its next request.
@@ -143,7 +143,6 @@ impl ProxyHttp for Gateway {
             Self::let_go_on(session, ctx).await?;
             return Ok(false);
         };
-        session.set_total_drain_timeout(Some(DRAIN));
         Self::reply(session, ctx, reply).await?;
         Ok(true)
     }
