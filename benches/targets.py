@@ -6,6 +6,8 @@ The load is wrk's (.ci/setup installs it), the targets are `sluice httpbin`. Not
 no traffic after a second.
 """
 
+import contextlib
+import json
 import os
 import re
 import socket
@@ -36,25 +38,54 @@ def wait_for(port):
     sys.exit(f"nothing listens on {port}")
 
 
+@contextlib.contextmanager
+def running(*command, **options):
+    """A process that ends with the block, however the block ends."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def target(port):
-    process = subprocess.Popen([SLUICE, "httpbin", "--listen", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
-    wait_for(port)
-    return process
+    """A target that serves; it is killed by whoever leaves its block."""
+    return running(SLUICE, "httpbin", "--listen", f"127.0.0.1:{port}", stderr=subprocess.DEVNULL)
 
 
-def health(admin, which):
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/upstreams/pool/health") as answer:
-        text = answer.read().decode()
-    return re.findall(r'"health":"(HEALTHY|UNHEALTHY)","data"', text)[which]
+def health(admin, port):
+    """What the gateway thinks of the target on this port."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/upstreams/pool/health", timeout=5) as answer:
+        targets = json.load(answer)["data"]
+    return next(target["health"] for target in targets if target["target"] == f"127.0.0.1:{port}")
+
+
+def flap(admin, port):
+    """Kills and restarts the target on this port until the time is over: how often, and how long it was believed alive."""
+    end = time.monotonic() + SECONDS - PERIOD
+    kills, slowest = 0, 0.0
+    while time.monotonic() < end:
+        with target(port):
+            wait_for(port)
+            time.sleep(PERIOD / 2)
+        killed = time.monotonic()
+        while health(admin, port) == "HEALTHY" and time.monotonic() < killed + 10:
+            time.sleep(0.005)
+        slowest = max(slowest, time.monotonic() - killed)
+        kills += 1
+        time.sleep(max(0.0, killed + PERIOD / 2 - time.monotonic()))
+    return kills, slowest
 
 
 def main():
     ports = [free_port() for _ in range(3)]
     proxy, admin = free_port(), free_port()
-    folder = tempfile.mkdtemp()
-    config = os.path.join(folder, "gateway.toml")
-    with open(config, "w", encoding="utf-8") as out:
-        out.write(f"""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        config = os.path.join(folder, "gateway.toml")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write(f"""
 [server]
 listen = ["127.0.0.1:{proxy}"]
 threads = 1
@@ -73,30 +104,18 @@ passive.unhealthy = {{ tcp_failures = 1, timeouts = 1 }}
 active.healthy = {{ interval = 0.2, successes = 1 }}
 active.unhealthy = {{ interval = 0.2, tcp_failures = 1 }}
 """)
-    targets = [target(port) for port in ports]
-    gateway = subprocess.Popen([SLUICE, "run", "--config", config], stderr=open(os.path.join(folder, "log"), "w", encoding="utf-8"))
-    wait_for(proxy)
-    wait_for(admin)
-    load = subprocess.Popen(
-        ["wrk", "-t1", "-c32", f"-d{SECONDS}s", f"http://127.0.0.1:{proxy}/"], stdout=subprocess.PIPE, text=True
-    )
-    end = time.monotonic() + SECONDS - PERIOD
-    kills, slowest = 0, 0.0
-    while time.monotonic() < end:
-        targets[0].kill()
-        targets[0].wait()
-        killed = time.monotonic()
-        while health(admin, 0) != "UNHEALTHY" and time.monotonic() < killed + 10:
-            time.sleep(0.005)
-        slowest = max(slowest, time.monotonic() - killed)
-        kills += 1
-        time.sleep(max(0.0, killed + PERIOD / 2 - time.monotonic()))
-        targets[0] = target(ports[0])
-        time.sleep(PERIOD / 2)
-    said = load.communicate()[0]
-    for process in [gateway, *targets]:
-        process.kill()
-        process.wait()
+        for port in ports[1:]:
+            stack.enter_context(target(port))
+            wait_for(port)
+        log = stack.enter_context(open(os.path.join(folder, "log"), "w", encoding="utf-8"))
+        stack.enter_context(running(SLUICE, "run", "--config", config, stderr=log))
+        wait_for(proxy)
+        wait_for(admin)
+        load = stack.enter_context(
+            running("wrk", "-t1", "-c32", f"-d{SECONDS}s", f"http://127.0.0.1:{proxy}/", stdout=subprocess.PIPE, text=True)
+        )
+        kills, slowest = flap(admin, ports[0])
+        said = load.communicate(timeout=30)[0]
     requests = int(re.search(r"(\d+) requests in", said).group(1))
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     errors = re.search(r"Socket errors: (.*)", said)
