@@ -11,6 +11,7 @@ mod hooks;
 mod logging;
 mod metrics;
 mod prepared;
+mod priority;
 mod renewal;
 mod run;
 mod schema;

@@ -95,6 +95,11 @@ pub fn around(traffic: &Traffic, bus: &Bus, log: &AccessLog, out: &mut Expositio
     out.gauge("sluice_connections_open", "Connections of clients that are open.").value(connections.open);
     out.counter("sluice_tls_handshakes_failed_total", "Connections that did not come in, since their TLS handshake failed.")
         .value(traffic.failed_handshakes());
+    let mut refused =
+        out.counter("sluice_clients_refused_total", "Requests and connections that were refused for how they came, by reason.");
+    for (reason, count) in traffic.complaints().counts() {
+        refused.sample(&[("reason", reason.name())], count);
+    }
     out.counter("sluice_events_total", "Events that hooks wanted, as the engine took them from the bus.").value(bus.taken());
     out.counter("sluice_events_spilled_total", "Those of them that were only counted, since the bus was full.")
         .value(bus.spilled());

@@ -17,6 +17,7 @@ use crate::access_log::AccessLog;
 use crate::control::{Control, Origin};
 use crate::expiry::Expiry;
 use crate::prepared::now;
+use crate::priority::give_way;
 use crate::renewal::Renewal;
 use crate::run::Ended;
 use crate::signals::Signals;
@@ -37,6 +38,8 @@ pub struct Hooks {
 #[async_trait]
 impl BackgroundService for Hooks {
     async fn start(&self, _shutdown: ShutdownWatch) {
+        // Hooks are prompt where there is time, and late before a request is.
+        give_way();
         self.engine.run(drained(self.drained.clone())).await;
         // Whoever waits may be gone by now, and then nobody needs to know.
         let _ = self.done.send(Ok(()));

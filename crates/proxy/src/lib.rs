@@ -11,6 +11,7 @@ mod caller;
 mod chain;
 mod chunks;
 mod client_ip;
+mod complaints;
 mod connection;
 mod ctx;
 mod decide;
@@ -44,6 +45,7 @@ mod visit;
 
 pub use access_log::Lines;
 pub use balancer::{AddressHealth, NameServers, TargetReport, UpstreamReport, resolve_names, watch_targets};
+pub use complaints::{Complaints, Reason};
 pub use ctx::Ctx;
 pub use doors::Doors;
 pub use front::Front;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::access_log::Lines;
+use crate::complaints::Complaints;
 use crate::tally::{Sums, Tally};
 
 /// Counters of the proxy.
@@ -17,6 +18,7 @@ pub struct Traffic {
     closed: AtomicU64,
     pub(crate) unrouted: Tally,
     pub(crate) lines: Lines,
+    pub(crate) complaints: Complaints,
 }
 
 impl Traffic {
@@ -40,6 +42,11 @@ impl Traffic {
     /// The lines of the access log that nobody has written yet.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// What clients did that they were refused for.
+    pub fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
 
     /// Connections of clients.
