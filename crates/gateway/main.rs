@@ -7,6 +7,7 @@ mod control;
 mod crud;
 mod expiry;
 mod explain;
+mod files;
 mod hooks;
 mod logging;
 mod metrics;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::control::{AdminControl, Control};
+use crate::files;
 use crate::run::{Ended, Listeners};
 use crate::services::{Admin, Hooks, Housekeeping, Httpbin};
 use crate::signals::Signals;
@@ -49,7 +50,11 @@ impl Wiring<'_> {
         // What TLS there is comes after this, by the doors of the proxy: certificates change while the gateway runs.
         let addresses = config.server.listen.iter().chain(config.server.tls.iter().map(|tls| &tls.listen));
         addresses.for_each(|address| endpoints.add_tcp(&address.to_string()));
-        server.add_service(Service::with_listeners("proxy".into(), endpoints, Front::new(&server.configuration, gateway)));
+        server.add_service(Service::with_listeners(
+            "proxy".into(),
+            endpoints,
+            Front::new(&server.configuration, gateway, files::connections()),
+        ));
         let targets = Targets { live: control.live().clone(), servers: Arc::new(name_servers(&config.server.dns_resolver)) };
         server.add_service(background_service("targets", targets));
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done }));

@@ -154,7 +154,12 @@ impl Gateway {
     }
 
     pub fn signal(&self, name: &str) {
-        super::run("kill", &["-s", name, &self.child.id().to_string()]);
+        super::run("kill", &["-s", name, &self.pid()]);
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> String {
+        self.child.id().to_string()
     }
 
     /// Asks it to stop, and waits until it has.

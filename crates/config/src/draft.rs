@@ -1,6 +1,7 @@
 //! From a file to a configuration: reads every table, checks references, and collects what is wrong on the way.
 
 mod certificate;
+mod clients;
 mod consumer;
 mod event_hook;
 mod plugins;

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod certificate;
+mod clients;
 mod consumer;
 mod event_hook;
 mod healthchecks;
@@ -13,6 +14,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, AccessLogFormat};
 pub use certificate::{CaCertificate, Certificate, Sni};
+pub use clients::Clients;
 pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
 pub use event_hook::{EventHook, EventName, Format};
 pub use healthchecks::{

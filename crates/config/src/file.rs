@@ -2,6 +2,7 @@
 
 mod access_log;
 mod certificate;
+mod clients;
 mod consumer;
 mod event_hook;
 mod plugin;
@@ -12,6 +13,7 @@ mod upstream;
 
 pub(crate) use access_log::AccessLogTable;
 pub(crate) use certificate::{CaCertificateTable, CertificateTable};
+pub(crate) use clients::ClientsTable;
 pub(crate) use consumer::{ConsumerGroupTable, ConsumerTable};
 pub(crate) use event_hook::EventHookTable;
 pub(crate) use plugin::PluginTable;

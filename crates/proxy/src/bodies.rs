@@ -30,10 +30,11 @@ impl Bodies {
         self.answer_change = Some(change);
     }
 
-    /// A part of the request's body, on its way to the upstream.
-    pub fn of_request(&mut self, memory: &Memory, part: &mut Option<Bytes>, last: bool) -> Result<()> {
+    /// A part of the request's body, on its way to the upstream. None may be longer than `most`, if that is not 0.
+    pub fn of_request(&mut self, memory: &Memory, most: u64, part: &mut Option<Bytes>, last: bool) -> Result<()> {
         self.received += part.as_ref().map_or(0, |part| part.len() as u64);
-        if memory.body_limit.is_some_and(|most| self.received > most) {
+        let of_all = Some(most).filter(|most| *most > 0);
+        if memory.body_limit.into_iter().chain(of_all).any(|most| self.received > most) {
             return Err(too_long());
         }
         if let Some(change) = &memory.body_change {
@@ -83,11 +84,13 @@ mod tests {
         let mut bodies = Bodies::default();
         for _ in 0..2 {
             bodies.begin();
-            assert!(bodies.of_request(&memory, &mut part("abc"), false).is_ok());
-            assert!(bodies.of_request(&memory, &mut part("de"), true).is_ok());
+            assert!(bodies.of_request(&memory, 0, &mut part("abc"), false).is_ok());
+            assert!(bodies.of_request(&memory, 0, &mut part("de"), true).is_ok());
         }
-        let error = bodies.of_request(&memory, &mut part("f"), false).expect_err("it is too long");
+        let error = bodies.of_request(&memory, 0, &mut part("f"), false).expect_err("it is too long");
         assert_eq!(*error.etype(), ErrorType::HTTPStatus(413));
+        bodies.begin();
+        assert!(bodies.of_request(&memory, 2, &mut part("abc"), false).is_err());
     }
 
     #[test]

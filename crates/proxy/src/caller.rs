@@ -29,15 +29,19 @@ impl Caller {
     /// Whoever is at the other end of a stream.
     pub fn of(stream: &Stream, tls: Option<Secure>) -> Self {
         let digest = stream.get_socket_digest();
-        let inet = |address: Option<&SocketAddr>| address.and_then(|address| address.as_inet()).copied();
         let peer = digest.as_ref().and_then(|digest| inet(digest.peer_addr()));
         let local = digest.as_ref().and_then(|digest| inet(digest.local_addr()));
         Self {
-            peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical()),
+            peer: ip(peer),
             peer_port: peer.map_or(0, |address| address.port()),
             port: local.map_or(0, |address| address.port()),
             tls,
         }
+    }
+
+    /// The address at the other end, before anything was said.
+    pub fn peer(stream: &Stream) -> IpAddr {
+        ip(stream.get_socket_digest().and_then(|digest| inet(digest.peer_addr())))
     }
 
     /// Packs a caller up, so that Pingora carries him from a connection to the requests that share it.
@@ -52,4 +56,12 @@ impl Caller {
         let caller = packed.and_then(|packed| packed.user_data.as_ref()).and_then(|data| data.downcast_ref());
         caller.ok_or_else(|| Error::explain(ErrorType::InternalError, "a connection that is not ours"))
     }
+}
+
+fn inet(address: Option<&SocketAddr>) -> Option<std::net::SocketAddr> {
+    address.and_then(|address| address.as_inet()).copied()
+}
+
+fn ip(address: Option<std::net::SocketAddr>) -> IpAddr {
+    address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical())
 }

@@ -26,6 +26,8 @@ enum At {
     /// After the CR of the empty line.
     End,
     Ended,
+    /// Nothing that comes makes it whole again.
+    Broken,
 }
 
 /// A reader of the coding.
@@ -56,7 +58,7 @@ impl Chunks {
                     self.at = At::DataEnd;
                 }
             } else {
-                self.step(bytes[read])?;
+                self.step(bytes[read]).inspect_err(|_| self.at = At::Broken)?;
                 read += 1;
             }
         }

@@ -18,23 +18,26 @@ use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
 };
+use sluice_config::Clients;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use crate::caller::Caller;
 use crate::extent::Extent;
+use crate::pace::Pace;
 use crate::quiet::Quiet;
 use crate::tls::Secure;
 
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
 /// whether it is still there.
 const AHEAD: usize = 16 * 1024;
-/// How long a client may take nothing of its answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long, and for how many bytes, a client is listened to after the last answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_FOR: usize = 4 * 1024 * 1024;
+/// What clients do that are too slow.
+const SENDS: &str = "the body of a request comes too slowly";
+const TAKES: &str = "an answer is taken too slowly";
 
 /// A client's connection. Only the task that owns it touches the stream, so the locks are free whenever they are tried.
 pub(crate) struct Connection {
@@ -43,6 +46,14 @@ pub(crate) struct Connection {
     ahead: Mutex<BytesMut>,
     /// What of it is of the request that Pingora reads.
     extent: Extent,
+    /// How fast that comes, as long as its end is known.
+    coming: Option<Pace>,
+    /// How fast answers are taken.
+    taken: Mutex<Pace>,
+    /// What the client may take, as it was when it came.
+    pub clients: Clients,
+    /// It has no request after this one.
+    pub last: bool,
     /// Who is at the other end.
     pub caller: Arc<Caller>,
     /// The caller as the requests find him that share the connection.
@@ -55,12 +66,16 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Takes a connection over.
-    pub fn new(stream: Stream, tls: Option<Secure>) -> Self {
+    pub fn new(stream: Stream, tls: Option<Secure>, clients: Clients) -> Self {
         let caller = Arc::new(Caller::of(&stream, tls));
         Self {
             stream: Mutex::new(stream),
             ahead: Mutex::default(),
             extent: Extent::Open,
+            coming: None,
+            taken: Mutex::new(pace(&clients)),
+            clients,
+            last: false,
             caller,
             packed: None,
             quiet: Mutex::default(),
@@ -75,6 +90,7 @@ impl Connection {
 
     /// Lets whoever reads next read so far.
     pub fn lend(&mut self, extent: Extent) {
+        self.coming = extent.goes_on().then(|| pace(&self.clients));
         self.extent = extent;
         *own(&mut self.quiet) = None;
     }
@@ -106,7 +122,6 @@ impl Connection {
 
     /// Writes all of it, past Pingora, unless the client takes nothing for too long.
     pub async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
-        let mut late: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
             let before = bytes.len();
             let sent = self.with(|mut stream| {
@@ -119,14 +134,14 @@ impl Connection {
                 }
                 stream.poll_flush(cx)
             });
+            let Ok(mut taken) = self.taken.try_lock() else { return sent };
+            if bytes.len() < before {
+                taken.moved(before - bytes.len());
+            }
             if sent.is_ready() {
                 return sent;
             }
-            if bytes.len() < before {
-                late = None;
-            }
-            let late = late.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-            late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            taken.poll_over(cx).map(|()| Err(too_slow(TAKES)))
         })
         .await
     }
@@ -178,6 +193,20 @@ impl Connection {
         .await
     }
 
+    /// The same, unless the client takes too little of what it is sent. One that was upgraded takes what it likes.
+    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let taken = own(&mut self.taken);
+        match &written {
+            Poll::Ready(Ok(bytes)) => taken.moved(*bytes),
+            Poll::Pending if own(&mut self.quiet).is_none() => {
+                ready!(taken.poll_over(cx));
+                return Poll::Ready(Err(too_slow(TAKES)));
+            }
+            _ => {}
+        }
+        written
+    }
+
     fn with<R>(&self, act: impl FnOnce(Pin<&mut dyn IO>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         match self.stream.try_lock() {
             Ok(mut stream) => act(Pin::new(&mut **stream)),
@@ -185,6 +214,15 @@ impl Connection {
             Err(TryLockError::WouldBlock) => Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())),
         }
     }
+}
+
+/// A client's way with a body.
+fn pace(clients: &Clients) -> Pace {
+    Pace::new(clients.body_timeout, clients.min_body_rate)
+}
+
+fn too_slow(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, why)
 }
 
 /// What a lock holds, for its owner.
@@ -198,11 +236,11 @@ impl AsyncRead for Connection {
             // Nothing more is of this request; but that the client goes, its reader must know.
             return self.poll_gone(cx).map(Ok);
         }
-        let Self { stream, ahead, extent, quiet, .. } = &mut *self;
+        let Self { stream, ahead, extent, quiet, coming, .. } = &mut *self;
         let (ahead, quiet) = (own(ahead), own(quiet));
         if !ahead.is_empty() {
             let part = ahead.len().min(into.remaining());
-            let part = extent.take(&ahead[..part]);
+            let part = extent.take(&ahead[..part])?;
             into.put_slice(&ahead[..part]);
             ahead.advance(part);
             return Poll::Ready(Ok(()));
@@ -216,8 +254,15 @@ impl AsyncRead for Connection {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
+        if let Some(coming) = coming {
+            match read.is_ready() {
+                true => coming.moved(into.filled().len() - before),
+                false if coming.poll_over(cx).is_ready() => return Poll::Ready(Err(too_slow(SENDS))),
+                false => {}
+            }
+        }
         ready!(read)?;
-        let part = before + extent.take(&into.filled()[before..]);
+        let part = before + extent.take(&into.filled()[before..])?;
         ahead.extend_from_slice(&into.filled()[part..]);
         into.set_filled(part);
         Poll::Ready(Ok(()))
@@ -229,7 +274,8 @@ impl AsyncWrite for Connection {
         if let Some(quiet) = own(&mut self.quiet) {
             quiet.broken();
         }
-        Pin::new(own(&mut self.stream)).poll_write(cx, bytes)
+        let written = Pin::new(own(&mut self.stream)).poll_write(cx, bytes);
+        self.in_time(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -242,7 +288,8 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(own(&mut self.stream)).poll_write_vectored(cx, parts)
+        let written = Pin::new(own(&mut self.stream)).poll_write_vectored(cx, parts);
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

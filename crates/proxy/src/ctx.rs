@@ -10,6 +10,8 @@ use sluice_plugins::Memory;
 
 use crate::balancer::Tries;
 use crate::bodies::Bodies;
+use crate::complaints::Complaints;
+use crate::failure::offence;
 use crate::request_id::RequestId;
 use crate::snapshot::{ServiceView, Snapshot};
 use crate::traffic::UnderWay;
@@ -72,7 +74,10 @@ impl Ctx {
     }
 
     /// Says in the log why the request failed.
-    pub(crate) fn log(&self, error: &pingora_core::Error, status: u16) {
+    pub(crate) fn log(&self, complaints: &Complaints, error: &pingora_core::Error, status: u16) {
+        if let Some(reason) = offence(error) {
+            return complaints.tell(self.client_ip, reason, error);
+        }
         let route = self.route.map(|at| self.snapshot.routes[at].name.as_str());
         let service = self.service().map(|service| service.name.as_str());
         // That clients go is ordinary.

@@ -40,7 +40,7 @@ pub(crate) async fn decide(visit: &Visit<'_>, ctx: &mut Ctx) -> Result<(), Reply
 pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, Reply> {
     let request = visit.request;
     ctx.client_ip = client_ip_behind(visit.caller.peer, &request.headers, &ctx.snapshot.trusted_proxies);
-    if let Some(reply) = framing::refuse(request) {
+    if let Some(reply) = framing::refuse_body(request, ctx.snapshot.clients.max_body_size) {
         return Err(reply);
     }
     let path = normalise(request.uri.path());

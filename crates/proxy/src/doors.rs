@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pingora_core::protocols::l4::{socket, stream};
 use pingora_core::protocols::{GetSocketDigest, Stream};
-use sluice_config::{Config, Problem};
+use sluice_config::{Clients, Config, Problem};
 use tokio::time::timeout;
 
 use crate::client_ip::is_trusted;
@@ -32,7 +32,7 @@ pub struct Doors(Vec<Door>);
 #[derive(Clone)]
 pub(crate) struct Door {
     listen: SocketAddr,
-    proxy_protocol: bool,
+    pub proxy_protocol: bool,
     tls: Option<Arc<Tls>>,
 }
 
@@ -88,16 +88,16 @@ impl Doors {
 
 impl Door {
     /// Lets a connection in.
-    pub async fn enter(&self, stream: Stream, trusted: &[IpNet]) -> Result<Connection, Refused> {
+    pub async fn enter(&self, stream: Stream, trusted: &[IpNet], clients: Clients) -> Result<Connection, Refused> {
         let stream = stream.into_any().downcast::<stream::Stream>();
         let mut stream = *stream.map_err(|_| Refused::Handshake("a stream that is not of TCP".into()))?;
         if self.proxy_protocol {
             let introduced = timeout(INTRODUCTION, introduce(&mut stream, trusted)).await;
             introduced.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Refused::Introduction)?;
         }
-        let Some(tls) = &self.tls else { return Ok(Connection::new(Box::new(stream), None)) };
+        let Some(tls) = &self.tls else { return Ok(Connection::new(Box::new(stream), None, clients)) };
         match timeout(HANDSHAKE, tls.shake_hands(stream)).await {
-            Ok(Ok((stream, secure))) => Ok(Connection::new(Box::new(stream), Some(secure))),
+            Ok(Ok((stream, secure))) => Ok(Connection::new(Box::new(stream), Some(secure), clients)),
             Ok(Err(error)) => Err(Refused::Handshake(error.to_string())),
             Err(_) => Err(Refused::Handshake("it takes too long".into())),
         }

@@ -1,6 +1,6 @@
 //! What of HTTP/1's framing and connection headers we take care of ourselves, beside what Pingora refuses.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{StatusCode, Version};
 use pingora_core::Result;
@@ -11,12 +11,12 @@ use smallvec::SmallVec;
 
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Refuses what would mean one thing to us and another to the upstream.
-pub(crate) fn refuse(request: &Parts) -> Option<Reply> {
-    let nameless = request.version == Version::HTTP_11 && !request.headers.contains_key(HOST);
-    // Another coding than chunked would have to be undone, and is not.
-    let coded = request.headers.get(TRANSFER_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    (nameless || coded).then(|| Reply::error(StatusCode::BAD_REQUEST, "Bad request"))
+/// Refuses a body that says it is longer than any may be; 0: none is too long.
+pub(crate) fn refuse_body(request: &Parts, most: u64) -> Option<Reply> {
+    let said = request.headers.get(CONTENT_LENGTH).filter(|_| most > 0)?;
+    // What is no number, or too large a one, is not short.
+    let length = said.to_str().ok().and_then(|said| said.parse().ok()).unwrap_or(u64::MAX);
+    (length > most).then(|| Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
 }
 
 /// Whether the client closes its connection after the answer; Pingora looks at the first line of Connection only.

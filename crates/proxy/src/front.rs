@@ -1,14 +1,12 @@
 //! The way in: plain requests are served here, one after the other; everything else is handed to Pingora.
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use http::Method;
 use http::request::Parts;
 use pingora_core::Error;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ServerApp};
@@ -18,9 +16,14 @@ use pingora_core::protocols::{ALPN, Shutdown, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
-use tokio::time::{Instant, Sleep, sleep};
+use sluice_plugins::Reply;
+use tokio::time::sleep;
 
+use crate::arrival::{Next, next};
+use crate::bad::Bad;
+use crate::caller::Caller;
 use crate::connection::Connection;
+use crate::crowd::{Crowd, Place};
 use crate::ctx::Ctx;
 use crate::decide;
 use crate::doors::Refused;
@@ -28,29 +31,19 @@ use crate::ended::{Ending, ended};
 use crate::exchange::exchange;
 use crate::extent::Extent;
 use crate::failure::reply_to;
-use crate::plain::{self, Found};
+use crate::plain;
 use crate::reply;
 use crate::service::{Gateway, KEEPALIVE_SECONDS};
 use crate::told::tell;
-use crate::visit::{Visit, is_begun};
-
-/// How long a connection may be idle, and how long a head may take from its first byte to its last.
-const PATIENCE: Duration = Duration::from_secs(KEEPALIVE_SECONDS);
-/// A head that is longer is not read here.
-const LONG: usize = 32 * 1024;
+use crate::visit::Visit;
 
 /// What Pingora's listeners hand connections to.
 pub struct Front {
     gateway: Gateway,
     pingora: Arc<HttpProxy<Gateway>>,
-}
-
-/// What a client wants next.
-enum Next {
-    Plain(Box<Parts>, Bytes),
-    Other(Extent),
-    Streams,
-    Nothing,
+    crowd: Arc<Crowd>,
+    /// How many connections there may be if the configuration does not say.
+    most: usize,
 }
 
 /// What became of a plain request.
@@ -62,24 +55,50 @@ enum Served {
 }
 
 impl Front {
-    /// The way in to this gateway.
-    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
+    /// The way in to this gateway, for as many connections if the configuration does not say how many.
+    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway, most: usize) -> Self {
         let mut pingora = pingora_proxy::http_proxy(conf, gateway.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = true;
-        options.h2_idle_timeout = Some(PATIENCE);
+        options.h2_idle_timeout = Some(gateway.snapshot().clients.keepalive_timeout);
         pingora.server_options = Some(options);
         // Its own limits are safe ones: 64 KiB of headers, 100 streams.
         pingora.h2_options = Some(default_h2_options());
-        Self { pingora: Arc::new(pingora), gateway }
+        Self { pingora: Arc::new(pingora), gateway, crowd: Arc::default(), most }
     }
 
-    /// Lets a connection in, as its listener says.
-    async fn let_in(&self, stream: Stream) -> Option<Connection> {
+    /// Lets a connection in, if there is room, as its listener says.
+    async fn let_in(&self, stream: Stream) -> Option<(Connection, Place)> {
         let snapshot = self.gateway.snapshot();
-        let Some(door) = snapshot.doors.of(&stream) else { return Some(Connection::new(stream, None)) };
-        let refused = match door.enter(stream, &snapshot.trusted_proxies).await {
-            Ok(connection) => return Some(connection),
+        let (clients, peer) = (snapshot.clients, Caller::peer(&stream));
+        let door = snapshot.doors.of(&stream);
+        // Behind a proxy it is not known yet whose connection it is.
+        let introduced = door.is_some_and(|door| door.proxy_protocol);
+        let most = if clients.max_connections == 0 { self.most } else { clients.max_connections };
+        let place = self.crowd.enter(most);
+        let place =
+            place.and_then(|mut place| (introduced || place.is_of(peer, clients.max_connections_per_ip)).then_some(place));
+        let (mut place, door) = match (place, door) {
+            (Some(place), Some(door)) => (place, door),
+            (Some(place), None) => return Some((Connection::new(stream, None, clients), place)),
+            // Nobody would understand it.
+            (None, Some(_)) => {
+                self.gateway.traffic.complaints.tell(peer, Bad::CROWDED.reason, Bad::CROWDED.why);
+                return None;
+            }
+            (None, None) => {
+                self.refuse(&Connection::new(stream, None, clients), &Bad::CROWDED).await;
+                return None;
+            }
+        };
+        let refused = match door.enter(stream, &snapshot.trusted_proxies, clients).await {
+            Ok(connection) => {
+                if !introduced || place.is_of(connection.caller.peer, clients.max_connections_per_ip) {
+                    return Some((connection, place));
+                }
+                self.refuse(&connection, &Bad::CROWDED).await;
+                return None;
+            }
             Err(refused) => refused,
         };
         if matches!(refused, Refused::Handshake(_)) {
@@ -89,9 +108,25 @@ impl Front {
         None
     }
 
+    /// Answers what is no request.
+    async fn refuse(&self, connection: &Connection, bad: &Bad) {
+        let caller = &*connection.caller;
+        let mut request = http::Request::new(()).into_parts().0;
+        // As the access log shows what is not known.
+        request.method = Method::from_bytes(b"-").unwrap_or_default();
+        let visit = Visit { request: &request, caller, connection: Some(connection), keep: false, shutdown: None };
+        let mut ctx = self.gateway.begin();
+        ctx.client_ip = caller.peer;
+        self.gateway.traffic.complaints.tell(caller.peer, bad.reason, bad.why);
+        if let Err(error) = reply::write(&visit, &mut ctx, Reply::error(bad.status, bad.message())).await {
+            tracing::debug!(%error, "the client is gone");
+        }
+        ended(&self.gateway.traffic, &ctx, &Ending { request: &request, status: ctx.answered, received: 0, sent: ctx.sent });
+    }
+
     /// Serves a request.
     async fn serve(&self, request: &Parts, connection: &Connection, shutdown: &ShutdownWatch) -> Served {
-        let keep = plain::stays(request);
+        let keep = !connection.last && plain::stays(request);
         let caller = &*connection.caller;
         let mut visit = Visit { request, caller, connection: Some(connection), keep, shutdown: Some(shutdown) };
         let mut ctx = self.gateway.begin();
@@ -111,7 +146,7 @@ impl Front {
         if let Err(error) = answered {
             visit.keep = false;
             self.apologise(&visit, &mut ctx, &error).await;
-            ctx.log(&error, ctx.answered);
+            ctx.log(&self.gateway.traffic.complaints, &error, ctx.answered);
         }
         let (status, sent) = (ctx.answered, ctx.sent);
         ended(&self.gateway.traffic, &ctx, &Ending { request, status, received: 0, sent });
@@ -153,86 +188,45 @@ impl Front {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let mut connection = Box::new(self.let_in(stream).await?);
+        let (connection, _place) = self.let_in(stream).await?;
+        let mut connection = Box::new(connection);
         let _open = self.gateway.traffic.connect(connection.caller.tls.is_some());
         if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.hand_over_all(connection, shutdown).await;
         }
-        if *shutdown.borrow() {
-            self.hand_over(connection, Extent::Open, shutdown).await;
-            return None;
-        }
-        let mut patience = pin!(sleep(PATIENCE));
+        let mut timer = pin!(sleep(connection.clients.keepalive_timeout));
         let mut told = shutdown.clone();
         let mut stop = pin!(told.changed());
-        // Whoever is told once is woken for good.
-        if poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx))).await.is_ready() {
-            return None;
-        }
-        loop {
-            match next(&mut connection, patience.as_mut(), shutdown).await {
+        // Whoever is told once is woken for good. Who came when the gateway was stopping already has one request.
+        let stopping = poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_ready())).await;
+        let mut left = if stopping { 1 } else { connection.clients.keepalive_requests };
+        while left > 0 {
+            left -= 1;
+            connection.last = left == 0;
+            match next(&mut connection, timer.as_mut(), (!stopping).then_some(shutdown)).await {
                 Next::Plain(request, bytes) => match self.serve(&request, &connection, shutdown).await {
                     Served::Answered(true) => {}
-                    Served::Answered(false) => {
-                        connection.shutdown().await;
-                        return None;
-                    }
+                    Served::Answered(false) => break,
                     Served::Refused => {
-                        let length = bytes.len() as u64;
+                        let extent = Extent::Bytes(bytes.len() as u64);
                         connection.put_back(&bytes);
-                        connection = self.hand_over(connection, Extent::Bytes(length), shutdown).await?;
+                        connection = self.hand_over(connection, extent, shutdown).await?;
                     }
                 },
                 Next::Other(extent) => connection = self.hand_over(connection, extent, shutdown).await?,
                 Next::Streams => return self.hand_over_all(connection, shutdown).await,
+                Next::Bad(bad) => {
+                    self.refuse(&connection, &bad).await;
+                    break;
+                }
                 Next::Nothing => return None,
             }
         }
+        connection.shutdown().await;
+        None
     }
 
     async fn cleanup(&self) {
         self.pingora.cleanup().await;
-    }
-}
-
-/// Waits for the next request; not for ever, and not when the gateway stops.
-async fn next(connection: &mut Connection, mut patience: Pin<&mut Sleep>, shutdown: &ShutdownWatch) -> Next {
-    // Of an idle connection the time counts from here, of a head from its first byte.
-    let mut since = Instant::now();
-    loop {
-        let begun = !connection.ahead().is_empty();
-        if begun {
-            match plain::read(connection.ahead()) {
-                Found::Plain(request, bytes) => return Next::Plain(request, bytes),
-                Found::Other(extent) => return Next::Other(extent),
-                Found::Streams => return Next::Streams,
-                Found::Partial if connection.ahead().len() > LONG => return Next::Other(Extent::Open),
-                Found::Partial => {}
-            }
-        }
-        let more: io::Result<usize> = poll_fn(|cx| {
-            if let Poll::Ready(more) = connection.poll_more(cx) {
-                return Poll::Ready(more);
-            }
-            if is_begun(shutdown) {
-                return Poll::Ready(Ok(0));
-            }
-            // The timer is set once and looked at when it fires; requests move only `since`.
-            while patience.as_mut().poll(cx).is_ready() {
-                if since.elapsed() >= PATIENCE {
-                    return Poll::Ready(Ok(0));
-                }
-                patience.as_mut().reset(since + PATIENCE);
-            }
-            Poll::Pending
-        })
-        .await;
-        match more {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return Next::Nothing,
-        }
-        if !begun {
-            since = Instant::now();
-        }
     }
 }

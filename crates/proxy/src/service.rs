@@ -21,7 +21,6 @@ use crate::answer;
 use crate::answers;
 use crate::balancer::{Tries, again, choose};
 use crate::bodies::Bodies;
-use crate::connection::PATIENCE;
 use crate::ctx::Ctx;
 use crate::decide;
 use crate::ended::{Ending, ended};
@@ -130,7 +129,8 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Box<Ctx>) -> Result<bool> {
         // Only if the client keeps the connection: without a time of ours it would be kept for ever.
         if session.get_keepalive().is_some() {
-            let keeps = !framing::closes(session.req_header());
+            let last = Visit::of(session)?.connection.is_some_and(|connection| connection.last);
+            let keeps = !last && !framing::closes(session.req_header());
             session.set_keepalive(keeps.then_some(KEEPALIVE_SECONDS));
         }
         let decided = match session.is_http2() {
@@ -138,7 +138,9 @@ impl ProxyHttp for Gateway {
             false => decide::decide(&Visit::of(session)?, ctx).await,
         };
         let Err(reply) = decided else {
-            session.set_write_timeout(Some(PATIENCE));
+            // A connection of HTTP/1 minds its own time; a stream that takes nothing is not its connection's to see.
+            let of_stream = session.is_http2().then_some(ctx.snapshot.clients.body_timeout);
+            session.set_write_timeout(of_stream);
             upgrade::prepare(session, ctx);
             Self::let_go_on(session, ctx).await?;
             return Ok(false);
@@ -208,8 +210,8 @@ impl ProxyHttp for Gateway {
         last: bool,
         ctx: &mut Box<Ctx>,
     ) -> Result<()> {
-        let Ctx { bodies, memory, .. } = &mut **ctx;
-        bodies.of_request(memory, part, last)?;
+        let Ctx { bodies, memory, snapshot, .. } = &mut **ctx;
+        bodies.of_request(memory, snapshot.clients.max_body_size, part, last)?;
         // Pingora would write an empty last piece as a last chunk, and then the last chunk: what is too much would be
         // read as the beginning of somebody's next request.
         if last && part.as_ref().is_some_and(Bytes::is_empty) {
@@ -293,7 +295,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Box<Ctx>) {
         let status = session.response_written().map_or(ctx.answered, |head| head.status.as_u16());
         if let Some(error) = error {
-            ctx.log(error, status);
+            ctx.log(&self.traffic.complaints, error, status);
         }
         // What went past Pingora, and what it knows of.
         let (received, sent) = (session.body_bytes_read() as u64, ctx.sent + session.body_bytes_sent() as u64);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
-use sluice_config::{Config, Consumer, Millis, PathHandling, Route, Scope, Service};
+use sluice_config::{Clients, Config, Consumer, Millis, PathHandling, Route, Scope, Service};
 use sluice_events::{Bus, Entity};
 use sluice_plugins::Built;
 
@@ -29,6 +29,7 @@ pub struct Snapshot {
     pub(crate) routes: Vec<RouteView>,
     pub(crate) consumers: OfConsumers,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) clients: Clients,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) doors: Doors,
     pub(crate) upstreams: Upstreams,
@@ -82,6 +83,7 @@ impl Snapshot {
             routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
             consumers: config.consumers.iter().map(|consumer| (consumer.id, own(consumer, plugins))).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            clients: config.server.clients,
             access_log: AccessLog::new(config, plugins),
             doors,
             upstreams,

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Clients;
 use crate::file::HooksTable;
 
 /// How the proxy listens and runs.
@@ -29,12 +30,15 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Duration,
+    /// What clients may take.
+    pub clients: Clients,
 }
 
 impl Server {
     /// Whether it differs from `other` in what cannot change while the gateway runs.
     pub fn needs_start(&self, other: &Self) -> bool {
-        let fixed = |server: &Self| Self { proxy_protocol: false, tls: Vec::new(), ..server.clone() };
+        let fixed =
+            |server: &Self| Self { proxy_protocol: false, tls: Vec::new(), clients: Clients::default(), ..server.clone() };
         let listen = |server: &Self| server.tls.iter().map(|tls| tls.listen).collect::<Vec<_>>();
         fixed(self) != fixed(other) || listen(self) != listen(other)
     }

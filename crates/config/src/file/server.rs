@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::ClientsTable;
 use crate::entities::{ClientAuth, Egress, Hooks, TlsVersion};
 use crate::values::{Millis, network};
 
@@ -34,6 +35,8 @@ pub(crate) struct ServerTable {
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Millis,
+    /// What clients may take before they are refused.
+    pub clients: ClientsTable,
 }
 
 impl Default for ServerTable {
@@ -47,6 +50,7 @@ impl Default for ServerTable {
             dns_resolver: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
+            clients: ClientsTable::default(),
         }
     }
 }
