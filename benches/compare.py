@@ -30,11 +30,11 @@ def free_port():
         return s.getsockname()[1]
 
 
-def nginx(folder, name, body):
+def nginx(folder, name, body, connections=4096):
     config = folder / f"{name}.conf"
     config.write_text(
         f"worker_processes 1; daemon off; error_log stderr crit; pid {folder}/{name}.pid;\n"
-        "events { worker_connections 4096; }\n"
+        f"events {{ worker_connections {connections}; }}\n"
         "http { access_log off; keepalive_requests 100000000; keepalive_timeout 600s;\n" + body + "}\n"
     )
     return ["nginx", "-c", str(config)]

@@ -3,7 +3,8 @@
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
-use pingora_core::listeners;
+use pingora_core::listeners::{self, ListenerConfig};
+use pingora_core::protocols::l4::stream::L4BufferSettings;
 use pingora_core::server::Server;
 use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
@@ -49,7 +50,9 @@ impl Wiring<'_> {
         let mut endpoints = listeners::Listeners::new();
         // What TLS there is comes after this, by the doors of the proxy: certificates change while the gateway runs.
         let addresses = config.server.listen.iter().chain(config.server.tls.iter().map(|tls| &tls.listen));
-        addresses.for_each(|address| endpoints.add_tcp(&address.to_string()));
+        // Whoever reads has a buffer of his own, and another one of 64 KiB would be most of what an idle connection takes.
+        let unbuffered = L4BufferSettings::default().read(0);
+        addresses.for_each(|address| endpoints.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(unbuffered)));
         server.add_service(Service::with_listeners(
             "proxy".into(),
             endpoints,

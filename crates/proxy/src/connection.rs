@@ -20,7 +20,7 @@ use pingora_core::protocols::{
 };
 use sluice_config::Clients;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use crate::caller::Caller;
@@ -33,8 +33,9 @@ use crate::tls::Secure;
 /// whether it is still there.
 const AHEAD: usize = 16 * 1024;
 /// How long, and for how many bytes, a client is listened to after the last answer.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(1);
 const LINGER_FOR: usize = 4 * 1024 * 1024;
+const PAUSE: Duration = Duration::from_millis(5);
 /// What clients do that are too slow.
 const SENDS: &str = "the body of a request comes too slowly";
 const TAKES: &str = "an answer is taken too slowly";
@@ -60,8 +61,18 @@ pub(crate) struct Connection {
     packed: Option<Arc<ProxyDigest>>,
     /// Watches it, if it is about to be upgraded.
     quiet: Mutex<Option<Quiet>>,
-    /// Since it was closed: until when the client is listened to, and how much it has said.
-    lingering: Option<(Pin<Box<Sleep>>, usize)>,
+    /// How the client is listened to since it was closed.
+    lingering: Option<Lingering>,
+}
+
+/// How a client is listened to that has had its last answer.
+struct Lingering {
+    /// Until when.
+    over: Pin<Box<Sleep>>,
+    /// When next: what it says in many small pieces is heard in fewer.
+    pause: Pin<Box<Sleep>>,
+    /// How much it has said.
+    heard: usize,
 }
 
 impl Connection {
@@ -166,19 +177,31 @@ impl Connection {
     /// back what it has sent (RFC 9112, 9.6).
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.lingering.is_none() {
-            if self.poll_gone(cx).is_ready() || !self.extent.goes_on() && self.ahead().is_empty() {
+            // Who takes nothing loses nothing.
+            if own(&mut self.taken).is_over()
+                || self.poll_gone(cx).is_ready()
+                || !self.extent.goes_on() && self.ahead().is_empty()
+            {
                 return Poll::Ready(());
             }
-            self.lingering = Some((Box::pin(sleep(LINGER)), 0));
+            self.lingering = Some(Lingering { over: Box::pin(sleep(LINGER)), pause: Box::pin(sleep(Duration::ZERO)), heard: 0 });
         }
         loop {
+            if let Some(lingering) = &mut self.lingering
+                && lingering.pause.as_mut().poll(cx).is_pending()
+            {
+                return lingering.over.as_mut().poll(cx);
+            }
             self.ahead().clear();
             let more = self.poll_more(cx);
-            let Some((over, heard)) = &mut self.lingering else { return Poll::Ready(()) };
+            let Some(lingering) = &mut self.lingering else { return Poll::Ready(()) };
             match more {
-                Poll::Ready(Ok(more @ 1..)) if *heard < LINGER_FOR => *heard += more,
+                Poll::Ready(Ok(more @ 1..)) if lingering.heard < LINGER_FOR => {
+                    lingering.heard += more;
+                    lingering.pause.as_mut().reset(Instant::now() + PAUSE);
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return over.as_mut().poll(cx),
+                Poll::Pending => return lingering.over.as_mut().poll(cx),
             }
         }
     }

@@ -19,12 +19,14 @@ pub(crate) struct Pace {
     /// Since when it is waited for, if it is.
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// It was too slow.
+    over: bool,
 }
 
 impl Pace {
     /// Nothing is waited for yet.
     pub fn new(most: Duration, rate: u64) -> Self {
-        Self { most, rate, left: most, since: None, timer: None }
+        Self { most, rate, left: most, since: None, timer: None, over: false }
     }
 
     /// So many bytes moved.
@@ -45,11 +47,17 @@ impl Pace {
         }
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= until {
+                self.over = true;
                 return Poll::Ready(());
             }
             timer.as_mut().reset(until);
         }
         Poll::Pending
+    }
+
+    /// Whether it was too slow once.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 }
 
