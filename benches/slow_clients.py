@@ -141,7 +141,7 @@ async def dribble(pid, port, piece):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--clients", type=int, default=5000)
-    options.add_argument("--sluice", default=ROOT / "target/release/sluice")
+    options.add_argument("--sluice", type=lambda path: pathlib.Path(path).resolve(), default=ROOT / "target/release/sluice")
     options.add_argument("--kinds", default=",".join(KINDS))
     options = options.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

@@ -17,8 +17,9 @@ import tempfile
 import time
 import urllib.request
 
-SLUICE = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/sluice")
-SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+ARGUMENTS = sys.argv[1:] if __name__ == "__main__" else []
+SLUICE = os.path.abspath(ARGUMENTS[0] if ARGUMENTS else "target/release/sluice")
+SECONDS = int(ARGUMENTS[1]) if len(ARGUMENTS) > 1 else 60
 PERIOD = 2.0
 
 
@@ -124,4 +125,5 @@ active.unhealthy = {{ interval = 0.2, tcp_failures = 1 }}
     sys.exit(1 if bad or errors or slowest > 1 else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
