@@ -32,6 +32,20 @@ fn check_no_secret(received: &[Received], secrets: &[&str]) {
     }
 }
 
+/// The changes that the hook of this name was told of, at least so many.
+fn changes(receiver: &Receiver, name: &str, count: usize) -> Vec<String> {
+    let received = receiver.wait_until(&format!("{count} changes at {name}"), |all| of(all, name).count() >= count);
+    let mut told: Vec<String> = of(&received, name)
+        .map(|one| {
+            let word = |key: &str| one[key].as_str().unwrap().to_owned();
+            let old = if one.get("old_entity").is_some() { " from what it was" } else { "" };
+            format!("{} {} {}{old}", word("event"), word("operation"), word("schema"))
+        })
+        .collect();
+    told.sort();
+    told
+}
+
 /// How many events the hook of this place was offered.
 fn matched(gateway: &Gateway, place: usize) -> u64 {
     gateway.admin("GET", "/status", "").json()["event_hooks"][place]["matched"].as_u64().unwrap()
@@ -49,18 +63,7 @@ fn every_change_of_an_entity_is_told_once_by_whichever_door_it_came() {
         "[services.demo]\nurl = \"http://127.0.0.1:1\"\n[consumers.Joe]\ncustom_id = \"${{file:{}}}\"\n{hooks}",
         told_elsewhere.path().display()
     ));
-    let changes = |name: &str, count: usize| {
-        let received = receiver.wait_until(&format!("{count} changes at {name}"), |all| of(all, name).count() >= count);
-        let mut told: Vec<String> = of(&received, name)
-            .map(|one| {
-                let word = |key: &str| one[key].as_str().unwrap().to_owned();
-                let old = if one.get("old_entity").is_some() { " from what it was" } else { "" };
-                format!("{} {} {}{old}", word("event"), word("operation"), word("schema"))
-            })
-            .collect();
-        told.sort();
-        told
-    };
+    let changes = |name: &str, count: usize| changes(&receiver, name, count);
 
     gateway.edit_by_rename(|text| {
         let text = text.replace("127.0.0.1:1\"", "127.0.0.1:2\"");
@@ -115,6 +118,46 @@ fn every_change_of_an_entity_is_told_once_by_whichever_door_it_came() {
     assert!(key["entity"]["consumer"]["id"].is_string());
     let snoozed = of(&received, "all").find(|one| one["entity"]["snooze"] == 5 && one["operation"] == "update").unwrap();
     assert_eq!((&snoozed["entity"]["config"]["secret"], snoozed["old_entity"].get("snooze")), (&json!("***"), None));
+}
+
+#[test]
+fn edits_of_upstreams_and_targets_are_told() {
+    let receiver = Receiver::start(Behaviour::Status(200));
+    let hooks = hook("all", &receiver, "source = \"crud\"")
+        + &hook("targets", &receiver, "source = \"crud\"\nevent = \"targets\"")
+        + &hook("gone", &receiver, "source = \"crud\"\nevent = \"upstreams:delete\"");
+    let pool = "[upstreams.pool]\ntargets = [\"127.0.0.1:1\", { target = \"127.0.0.1:2\", weight = 50 }]\n";
+    let gateway = Gateway::start(&(pool.to_owned() + &hooks));
+    let mut expected = Vec::new();
+    let mut edit = |from: &str, to: &str, told: &[&str]| {
+        gateway.edit_by_rename(|text| {
+            assert!(text.contains(from), "{from}: {text}");
+            text.replace(from, to)
+        });
+        expected.extend(told.iter().map(|one| (*one).to_owned()));
+        expected.sort();
+        assert_eq!(changes(&receiver, "all", expected.len()), expected, "{to}");
+    };
+    edit("[upstreams.pool]", "[upstreams.pool]\nalgorithm = \"latency\"", &["upstreams update upstreams from what it was"]);
+    edit("weight = 50", "weight = 60", &["targets update targets from what it was"]);
+    edit("[\"127.0.0.1:1\", ", "[\"127.0.0.1:3\", ", &["targets create targets", "targets delete targets"]);
+    let other = "[upstreams.other]\ntargets = [\"unix:/run/app.sock\"]\n";
+    edit("[upstreams.pool]", &format!("{other}[upstreams.pool]"), &["upstreams create upstreams", "targets create targets"]);
+    edit(other, "", &["upstreams delete upstreams", "targets delete targets"]);
+    let targets = changes(&receiver, "targets", 5);
+    assert_eq!(targets.iter().filter(|one| one.starts_with("targets ")).count(), 5, "{targets:?}");
+    assert_eq!(changes(&receiver, "gone", 1), ["upstreams:delete delete upstreams"]);
+    assert_eq!([0, 1, 2].map(|place| matched(&gateway, place)), [8, 5, 1], "none is told twice");
+    let received = receiver.received();
+    let heavier = of(&received, "targets").find(|one| one["operation"] == "update").unwrap();
+    assert_eq!((&heavier["entity"]["weight"], &heavier["old_entity"]["weight"]), (&json!(60), &json!(50)));
+    assert_eq!(heavier["entity"]["target"], "127.0.0.1:2");
+    let pool = gateway.admin("GET", "/upstreams/pool", "").json();
+    assert_eq!(heavier["entity"]["upstream"]["id"], pool["id"]);
+    let slower = of(&received, "all").find(|one| one["schema"] == "upstreams" && one["operation"] == "update").unwrap();
+    let algorithms = (&slower["entity"]["algorithm"], &slower["old_entity"]["algorithm"]);
+    assert_eq!(algorithms, (&json!("latency"), &json!("round-robin")));
+    assert_eq!(slower["entity"]["name"], "pool");
 }
 
 #[test]

@@ -10,10 +10,33 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Gateway, Streams, YEAR, ask, block_on, eventually, httpbin, read_head, streaming, whole};
+use crate::harness::{Gateway, Request, Streams, YEAR, ask, block_on, eventually, httpbin, read_head, request, streaming, whole};
 
 fn config(upstream: &str, more: &str) -> String {
     format!("[services.up]\nurl = \"{upstream}\"\n[routes.up]\nservice = \"up\"\npaths = [\"/up\"]\n{more}")
+}
+
+#[test]
+fn a_body_that_is_changed_goes_to_an_upstream_of_http_2_too() {
+    let upstream = streaming();
+    let more = "[plugins.request-transformer]\nadd.body = [\"a:1\"]\nremove.body = [\"x\"]\n";
+    let gateway = Gateway::start(&config(&upstream.url("/"), more).replace("[routes", "http2 = true\n[routes"));
+    let json = ("content-type", "application/json");
+    let changed = r#"{"k":2,"a":"1"}"#;
+    let put = Request { method: "PUT", path: "/up", headers: &[json], body: r#"{"x":1,"k":2}"# };
+    let answer = request(gateway.proxy, &put);
+    assert!(answer.status == 200 && answer.body.ends_with(changed), "{answer:?}");
+    block_on(async {
+        let client = Streams::connect(gateway.proxy).await;
+        let (answer, mut body) = client.open(ask("PUT", gateway.proxy, "/up", &[json])).await;
+        body.send_data(r#"{"x":1,"#.into(), false).unwrap();
+        body.send_data(r#""k":2}"#.into(), true).unwrap();
+        let answer = whole(answer.await.unwrap()).await;
+        assert!(answer.status == 200 && answer.body.ends_with(changed), "{answer:?}");
+        // Where there is no body, HTTP/2 has said so with the head.
+        let answer = client.get(ask("GET", gateway.proxy, "/up", &[json])).await;
+        assert!(answer.status == 200 && !answer.body.contains('{'), "{answer:?}");
+    });
 }
 
 #[test]

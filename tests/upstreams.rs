@@ -1,13 +1,13 @@
 //! Requests are spread over the targets of an upstream, and a target that fails is replaced by another.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Gateway, Node, Request, eventually, free_address, gated, ok, request};
+use crate::harness::{Gateway, Node, Request, eventually, free_address, gated, ok, read_head, request};
 
 /// A header that goes no further, and that makes Pingora read the request.
 const LONG_WAY: (&str, &str) = ("Keep-Alive", "timeout=5");
@@ -94,6 +94,81 @@ fn what_was_sent_is_sent_again_only_if_it_may_be_and_an_answer_is_an_answer() {
         .collect();
     assert_eq!(hangs_up.hits() + fails.hits() - before, 4, "a POST is sent once: {statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 502).count(), 2);
+}
+
+#[test]
+fn whether_it_may_be_sent_again_is_said_by_the_method_that_the_target_sees() {
+    let (hangs_up, good) = (Node::answering(|_, _| false), Node::start());
+    let transformed = |method: &str, nodes: &[&Node]| {
+        Gateway::start(&(config(&addresses(nodes), "") + &format!("[plugins.request-transformer]\nhttp_method = \"{method}\"\n")))
+    };
+    let gateway = transformed("POST", &[&hangs_up]);
+    assert_eq!(gateway.get("/", &[]).status, 502);
+    assert_eq!(hangs_up.hits(), 1, "a POST is sent once, whatever it was before");
+    let gateway = transformed("PUT", &[&hangs_up, &good]);
+    for _ in 0..2 {
+        assert_eq!(request(gateway.proxy, &Request { method: "POST", path: "/", headers: &[], body: "twice" }).status, 200);
+    }
+    assert!(hangs_up.hits() > 1 && good.hits() == 2, "{} {}", hangs_up.hits(), good.hits());
+}
+
+#[test]
+fn a_client_that_is_still_sending_hears_why_it_need_not() {
+    let hangs_up = Node::answering(|_, _| false);
+    let gateway = Gateway::start(&config(&addresses(&[&hangs_up]), ""));
+    // The node reads only a body whose length was said.
+    for (head, part) in [("Content-Length: 90000", &[b'x'; 45_000][..]), ("Transfer-Encoding: chunked", b"5\r\nhello\r\n")] {
+        let chunked = head.starts_with("Transfer");
+        let target = if chunked { hangs_up.address } else { free_address() };
+        gateway.edit_by_rename(|text| {
+            let targets = text.lines().find(|line| line.starts_with("targets")).unwrap();
+            text.replace(targets, &format!("targets = [\"{target}\"]"))
+        });
+        eventually("the target", || {
+            let targets = gateway.admin("GET", "/upstreams/pool/targets", "").body;
+            targets.contains(&target.to_string()).then_some(())
+        });
+        let mut client = TcpStream::connect(gateway.proxy).unwrap();
+        client.write_all(format!("POST / HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n").as_bytes()).unwrap();
+        client.write_all(part).unwrap();
+        let answer = read_head(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 50") && answer.contains("Connection: close"), "{answer}");
+        client.write_all(part).unwrap();
+        if chunked {
+            client.write_all(b"0\r\n\r\n").unwrap();
+        }
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("\"message\""), "{rest}");
+    }
+}
+
+#[test]
+fn a_client_that_is_slow_to_send_is_no_failure_of_the_target() {
+    let node = Node::start();
+    let checks = "healthchecks.passive.unhealthy = { timeouts = 1, tcp_failures = 1 }";
+    let limits = "http://pool\"\nread_timeout = \"10s\"\nrequest_timeout = \"200ms\"";
+    let gateway = Gateway::start(&config(&addresses(&[&node]), checks).replace("http://pool\"", limits));
+    let mut clients: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(gateway.proxy).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nx").unwrap();
+    }
+    // One says no more, the other says little at a time.
+    let mut sends = clients[1].try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        while sends.write_all(b"x").is_ok() {
+            std::thread::park_timeout(std::time::Duration::from_millis(10));
+        }
+    });
+    for client in &mut clients {
+        let answer = read_head(client);
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    clients.clear();
+    sending.join().unwrap();
+    let health = gateway.admin("GET", "/upstreams/pool/health", "").json();
+    assert_eq!(health["data"][0]["health"], "HEALTHY", "{health}");
+    assert_eq!(gateway.get("/", &[]).status, 200);
 }
 
 #[test]
@@ -253,7 +328,7 @@ fn a_target_may_be_a_socket_on_this_machine() {
             std::thread::spawn(move || {
                 let mut head = Vec::new();
                 let mut byte = [0];
-                while std::io::Read::read(&mut stream, &mut byte).unwrap_or(0) == 1 {
+                while stream.read(&mut byte).unwrap_or(0) == 1 {
                     head.push(byte[0]);
                     if head.ends_with(b"\r\n\r\n") {
                         counted.fetch_add(1, Ordering::SeqCst);

@@ -1,13 +1,14 @@
 //! Targets are watched: by what becomes of requests, by asking them, and by people; and hooks are told.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Behaviour, Gateway, Node, Received, Receiver, eventually, ok};
+use crate::harness::{Authority, Behaviour, Gateway, Node, Received, Receiver, eventually, ok, secure_target};
 
 fn config(nodes: &[&Node], upstream: &str) -> String {
     let targets: Vec<String> = nodes.iter().map(|node| format!("\"{}\"", node.address)).collect();
@@ -27,7 +28,11 @@ fn hook(receiver: &Receiver) -> String {
 
 /// What the Admin API says of each target.
 fn health(gateway: &Gateway) -> Vec<String> {
-    let all = gateway.admin("GET", "/upstreams/pool/health", "").json();
+    health_of(gateway, "pool")
+}
+
+fn health_of(gateway: &Gateway, upstream: &str) -> Vec<String> {
+    let all = gateway.admin("GET", &format!("/upstreams/{upstream}/health"), "").json();
     all["data"].as_array().unwrap().iter().map(|one| one["health"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -137,6 +142,85 @@ fn targets_are_asked_how_they_are() {
     let (first, second) = (u64::from(node.address.port()), u64::from(other.address.port()));
     let expected = [(first, "unhealthy"), (first, "healthy"), (second, "unhealthy"), (second, "healthy")];
     assert_eq!(told(&receiver, 4), expected.map(|(port, health)| (port, health.to_owned())));
+}
+
+#[test]
+fn a_target_may_be_asked_for_a_connection_alone() {
+    let mut node = Node::answering(|_, stream| stream.write_all(b"HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n").is_ok());
+    let receiver = Receiver::start(Behaviour::Status(200));
+    let active = "[upstreams.pool.healthchecks.active]\ntype = \"tcp\"\nhealthy = { interval = 0.05, successes = 2 }\n\
+                  unhealthy = { interval = 0.05, tcp_failures = 2, http_failures = 1 }\n";
+    let gateway = Gateway::start(&(config(&[&node], active) + &hook(&receiver)));
+    let is = |expected: &str| eventually("the health", || (health(&gateway) == [expected]).then_some(()));
+    for _ in 0..2 {
+        node.kill();
+        is("UNHEALTHY");
+        assert_eq!(gateway.get("/", &[]).status, 503);
+        node.revive();
+        is("HEALTHY");
+        assert_eq!(gateway.get("/", &[]).status, 500, "what it answers is not asked");
+    }
+    let port = u64::from(node.address.port());
+    let expected = ["unhealthy", "healthy", "unhealthy", "healthy"].map(|health| (port, health.to_owned()));
+    assert_eq!(told(&receiver, 4), expected);
+}
+
+/// A service of this name with an upstream and a route of this name.
+fn secure(name: &str, target: SocketAddr, service: &str, (upstream, active): (&str, &str)) -> String {
+    format!(
+        "[services.{name}]\nurl = \"https://{name}\"\nretries = 0\n{service}\n[routes.{name}]\nservice = \"{name}\"\npaths = [\"/{name}\"]\n\
+         [upstreams.{name}]\ntargets = [\"{target}\"]\n{upstream}\n[upstreams.{name}.healthchecks.active]\ntype = \"https\"\n{active}\n\
+         healthy = {{ interval = 0.05, successes = 2 }}\nunhealthy = {{ interval = 0.05, tcp_failures = 1, http_failures = 1 }}\n"
+    )
+}
+
+#[test]
+fn targets_behind_tls_are_asked_as_their_service_would_ask() {
+    let (ca, clients) = (Authority::new("ca"), Authority::new("clients"));
+    let sick = Arc::new(AtomicBool::new(false));
+    let answer = || {
+        let sick = sick.clone();
+        move |sni: Option<&str>| match sni {
+            _ if sick.load(Ordering::SeqCst) => 503,
+            Some("inner.example") => 200,
+            _ => 500,
+        }
+    };
+    let inner = ca.issue(&["inner.example"]);
+    let (open, mutual) = (secure_target(inner.server(None), answer()), secure_target(inner.server(Some(&clients)), answer()));
+    let (trusting, showing) = ("ca_certificates = [\"ca\"]", "ca_certificates = [\"ca\"]\nclient_certificate = \"me\"");
+    let sni = "https_sni = \"inner.example\"";
+    let blind = "https_verify_certificate = false";
+    let config = [
+        secure("named", open, trusting, ("", sni)),
+        secure("hosted", open, trusting, ("host_header = \"inner.example:8443\"", "")),
+        secure("blind", open, "", ("", &format!("{sni}\n{blind}"))),
+        secure("mutual", mutual, showing, ("", sni)),
+        secure("stranger", open, "", ("", sni)),
+        secure("misnamed", open, trusting, ("", "")),
+        secure("nameless", open, trusting, ("", blind)),
+        secure("nobody", mutual, trusting, ("", sni)),
+        format!("[ca_certificates.ca]\ncert = \"\"\"\n{}\"\"\"\n", ca.pem),
+        clients.issue(&["me"]).table("me", ""),
+    ];
+    let gateway = Gateway::start(&config.concat());
+    let is = |name: &str, expected: &str| eventually(name, || (health_of(&gateway, name) == [expected]).then_some(()));
+    for name in ["stranger", "misnamed", "nameless", "nobody"] {
+        is(name, "UNHEALTHY");
+    }
+    let good = ["named", "hosted", "blind", "mutual"];
+    for _ in 0..2 {
+        good.iter().for_each(|name| is(name, "HEALTHY"));
+        assert_eq!(gateway.get("/hosted", &[]).status, 200);
+        sick.store(true, Ordering::SeqCst);
+        good.iter().for_each(|name| is(name, "UNHEALTHY"));
+        assert_eq!(gateway.get("/hosted", &[]).status, 503);
+        sick.store(false, Ordering::SeqCst);
+    }
+    good.iter().for_each(|name| is(name, "HEALTHY"));
+    for name in ["stranger", "misnamed", "nameless", "nobody"] {
+        assert_eq!(health_of(&gateway, name), ["UNHEALTHY"], "{name}");
+    }
 }
 
 #[test]

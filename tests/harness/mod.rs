@@ -17,7 +17,7 @@ pub use node::{Node, ok};
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};
 pub use streams::{Streams, ask, block_on, streaming, whole};
-pub use tls::{Authority, TlsClient, exchange, secure_upstream, shown};
+pub use tls::{Authority, TlsClient, exchange, secure_target, secure_upstream, shown};
 pub use wait::{DEADLINE, eventually};
 
 use std::net::{SocketAddr, TcpListener};

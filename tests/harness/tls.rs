@@ -76,12 +76,17 @@ impl Issued {
 
 /// An upstream that shakes hands as this configuration says, and answers each request with what it was shown.
 pub fn secure_upstream(config: ServerConfig) -> SocketAddr {
+    secure_target(config, |_| 200)
+}
+
+/// The same, with the status that is due to who names this host.
+pub fn secure_target(config: ServerConfig, status: impl Fn(Option<&str>) -> u16 + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let config = Arc::new(config);
+    let (config, status) = (Arc::new(config), Arc::new(status));
     std::thread::spawn(move || {
         for socket in listener.incoming() {
-            let (socket, config) = (socket.unwrap(), config.clone());
+            let (socket, config, status) = (socket.unwrap(), config.clone(), status.clone());
             std::thread::spawn(move || {
                 let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
                 // Whoever does not like us hangs up.
@@ -91,9 +96,10 @@ pub fn secure_upstream(config: ServerConfig) -> SocketAddr {
                         break;
                     }
                 }
-                let (sni, shown) = (stream.conn.server_name().unwrap_or("nobody"), stream.conn.peer_certificates().is_some());
+                let (sni, shown) = (stream.conn.server_name(), stream.conn.peer_certificates().is_some());
+                let (status, sni) = (status(sni), sni.unwrap_or("nobody"));
                 let body = format!("{{\"sni\":\"{sni}\",\"shown\":{shown}}}");
-                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+                let head = format!("HTTP/1.1 {status} So\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
                 let _ = stream.write_all((head + &body).as_bytes());
                 stream.conn.send_close_notify();
                 let _ = stream.flush();

@@ -25,6 +25,12 @@ pub trait EventType: Serialize + Send + Sync + 'static {
 
     /// Hashes the unique fields.
     fn identify(&self, hasher: &mut impl Hasher);
+
+    /// Hashes those that say what it is about, where another field says how that is now: then what is told last must be
+    /// what happened last.
+    fn regard(&self, hasher: &mut impl Hasher) {
+        self.identify(hasher);
+    }
 }
 
 /// A kind of event, for lists and look-ups.
@@ -99,6 +105,7 @@ impl EventKind {
 pub struct Event {
     kind: &'static EventKind,
     identity: u64,
+    subject: u64,
     at: u64,
     data: Box<dyn Data>,
 }
@@ -107,13 +114,15 @@ impl Event {
     pub(crate) fn new<E: EventType>(kind: &'static EventKind, data: E) -> Self {
         let mut hasher = DefaultHasher::new();
         (kind.source, kind.name).hash(&mut hasher);
+        let mut of_subject = hasher.clone();
         data.identify(&mut hasher);
-        Self { kind, identity: hasher.finish(), at: now_ms(), data: Box::new(data) }
+        data.regard(&mut of_subject);
+        Self { kind, identity: hasher.finish(), subject: of_subject.finish(), at: now_ms(), data: Box::new(data) }
     }
 
     /// A sample of this kind, as if it happened now.
     pub fn sample(kind: &'static EventKind) -> Self {
-        Self { kind, identity: 0, at: now_ms(), data: Box::new((kind.sample)()) }
+        Self { kind, identity: 0, subject: 0, at: now_ms(), data: Box::new((kind.sample)()) }
     }
 
     /// What kind of event it is.
@@ -124,6 +133,11 @@ impl Event {
     /// A hash of source, event and unique fields, the same as long as the process lives.
     pub fn identity(&self) -> u64 {
         self.identity
+    }
+
+    /// A hash of source, event and what it is about: its identity, unless that tells how something is now.
+    pub fn subject(&self) -> u64 {
+        self.subject
     }
 
     /// When it happened, in Unix milliseconds.

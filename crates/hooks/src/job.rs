@@ -98,10 +98,10 @@ impl Job {
         self.last_at = self.last_at.max(last_at);
     }
 
-    /// By what others are the same, as long as it was not tried.
-    pub fn identity(&self) -> Option<u64> {
+    /// The event that others may be the same as, as long as it was not tried.
+    pub fn event(&self) -> Option<&Arc<Event>> {
         match &self.data {
-            Data::Event(event) if self.attempts == 0 => Some(event.identity()),
+            Data::Event(event) if self.attempts == 0 => Some(event),
             _ => None,
         }
     }

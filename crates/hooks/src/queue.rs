@@ -2,11 +2,12 @@
 //!
 //! Invariant: never more than [`CAPACITY`] deliveries, and what does not fit is handed back, never gone. A hook that keeps
 //! up gets every event as a delivery of its own; once [`MERGE_FROM`] wait it has fallen behind, and a new event joins the
-//! newest waiting one with the same unique fields. What was tried stays as it was tried.
+//! newest waiting one with the same unique fields, unless something else was told of the same thing since. What was tried
+//! stays as it was tried.
 
 use std::collections::{BTreeMap, HashMap};
 
-use sluice_events::Occurrence;
+use sluice_events::{Event, Occurrence};
 use tokio::time::Instant;
 
 use crate::job::{Job, Order};
@@ -21,7 +22,7 @@ pub(crate) const MERGE_FROM: usize = 64;
 pub(crate) struct Queue {
     /// Not tried yet, in the order of arrival.
     fresh: BTreeMap<u64, Job>,
-    /// The newest fresh one of each identity.
+    /// The newest fresh one about each subject.
     newest: HashMap<u64, u64>,
     /// Tried before, by the time of the next try.
     retries: BTreeMap<(Instant, u64), Job>,
@@ -34,7 +35,7 @@ pub(crate) struct Queue {
 impl Queue {
     /// Takes an event in: where it is now, and what no longer fits.
     pub fn push(&mut self, occurrence: &Occurrence, order: &Order) -> (u64, Option<Job>) {
-        if let Some(job) = self.waiting_like(occurrence.event.identity()) {
+        if let Some(job) = self.waiting_like(&occurrence.event) {
             job.merge(occurrence.count, occurrence.first_at, occurrence.last_at);
             let seq = job.seq;
             self.sum += occurrence.count;
@@ -46,7 +47,8 @@ impl Queue {
 
     /// Takes the end of a digest in, just as an event: where it is now, and what no longer fits.
     pub fn push_summary(&mut self, summary: Job) -> (u64, Option<Job>) {
-        let like = summary.identity().and_then(|identity| self.waiting_like(identity));
+        let event = summary.event().cloned();
+        let like = event.and_then(|event| self.waiting_like(&event));
         let Some(job) = like else { return (summary.seq, self.insert(summary)) };
         job.merge(summary.count, summary.first_at, summary.last_at);
         let seq = job.seq;
@@ -54,12 +56,14 @@ impl Queue {
         (seq, None)
     }
 
-    /// The newest waiting one that takes others of this identity in, if the hook has fallen behind.
-    fn waiting_like(&mut self, identity: u64) -> Option<&mut Job> {
+    /// The newest waiting one that takes others like this event in, if the hook has fallen behind.
+    fn waiting_like(&mut self, event: &Event) -> Option<&mut Job> {
         if self.fresh.len() < MERGE_FROM {
             return None;
         }
-        self.newest.get(&identity).and_then(|seq| self.fresh.get_mut(seq))
+        let newest = self.newest.get(&event.subject()).and_then(|seq| self.fresh.get_mut(seq))?;
+        let same = newest.event().is_some_and(|newest| newest.identity() == event.identity());
+        same.then_some(newest)
     }
 
     /// The delivery at this place, if it waits.
@@ -149,8 +153,8 @@ impl Queue {
 
     fn insert(&mut self, job: Job) -> Option<Job> {
         self.sum += job.count;
-        if let Some(identity) = job.identity() {
-            self.newest.insert(identity, job.seq);
+        if let Some(event) = job.event() {
+            self.newest.insert(event.subject(), job.seq);
         }
         self.fresh.insert(job.seq, job);
         self.overflow()
@@ -173,10 +177,10 @@ impl Queue {
 
     fn pop_fresh(&mut self) -> Option<Job> {
         let (seq, job) = self.fresh.pop_first()?;
-        if let Some(identity) = job.identity()
-            && self.newest.get(&identity) == Some(&seq)
+        if let Some(subject) = job.event().map(|event| event.subject())
+            && self.newest.get(&subject) == Some(&seq)
         {
-            self.newest.remove(&identity);
+            self.newest.remove(&subject);
         }
         self.sum -= job.count;
         Some(job)
@@ -199,6 +203,8 @@ impl Queue {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use sluice_events::{Bus, EventType, TargetHealth};
+    use std::sync::Arc;
     use std::time::Duration;
 
     use crate::lane::tests::occurrences as all_of;
@@ -250,6 +256,24 @@ mod tests {
         assert_eq!(counts.len(), 65);
         assert_eq!((counts[0], counts[1], counts[64]), (1, 4, 2));
         assert_eq!(queue.sum(), 0);
+    }
+
+    #[test]
+    fn what_is_told_last_of_a_target_is_how_it_is_however_far_a_hook_is_behind() {
+        let mut all = Pushed::of(0..64);
+        let bus = Arc::new(Bus::with_capacity(8));
+        bus.set_wanted(|_| true);
+        let emitter = bus.emitter::<TargetHealth>();
+        for health in ["unhealthy", "healthy", "unhealthy", "unhealthy", "healthy"] {
+            emitter.emit(|| TargetHealth { health, ..TargetHealth::sample() });
+            let mut out = Vec::new();
+            bus.try_collect(&mut out);
+            out.iter().for_each(|occurrence| drop(all.queue.push(occurrence, &all.order)));
+        }
+        let told = all.queue.iter().filter(|(job, _)| job.kind.name == "health");
+        let told: Vec<_> = told.map(|(job, _)| (job.data.to_json()["health"].clone(), job.count)).collect();
+        let expected = [("unhealthy", 1), ("healthy", 1), ("unhealthy", 2), ("healthy", 1)];
+        assert_eq!(told, expected.map(|(health, count)| (health.into(), count)));
     }
 
     #[test]

@@ -12,8 +12,9 @@ const MOST: usize = 8 * 1024 * 1024;
 /// What is known of the bodies of a request that is under way.
 #[derive(Default)]
 pub(crate) struct Bodies {
-    /// How much of the request's has come.
+    /// How much of the request's has come, and whether more is to.
     received: u64,
+    unfinished: bool,
     request: BytesMut,
     answer: BytesMut,
     answer_change: Option<Arc<dyn BodyChange>>,
@@ -25,6 +26,11 @@ impl Bodies {
         *self = Self::default();
     }
 
+    /// Whether more of the request's is to come.
+    pub fn are_to_come(&self) -> bool {
+        self.unfinished
+    }
+
     /// The answer is to be changed.
     pub fn change_answer(&mut self, change: Arc<dyn BodyChange>) {
         self.answer_change = Some(change);
@@ -32,6 +38,7 @@ impl Bodies {
 
     /// A part of the request's body, on its way to the upstream. None may be longer than `most`, if that is not 0.
     pub fn of_request(&mut self, memory: &Memory, most: u64, part: &mut Option<Bytes>, last: bool) -> Result<()> {
+        self.unfinished = !last;
         self.received += part.as_ref().map_or(0, |part| part.len() as u64);
         let of_all = Some(most).filter(|most| *most > 0);
         if memory.body_limit.into_iter().chain(of_all).any(|most| self.received > most) {

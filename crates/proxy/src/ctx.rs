@@ -51,6 +51,8 @@ pub struct Ctx {
     pub(crate) upgrade: bool,
     pub(crate) memory: Memory,
     pub(crate) bodies: Bodies,
+    /// The upstream may be sent twice what it was sent.
+    pub(crate) repeatable: bool,
     pub(crate) under_way: UnderWay,
 }
 
@@ -65,10 +67,14 @@ impl Ctx {
         self.route.is_some_and(|at| self.snapshot.works_on_wholes(&self.snapshot.routes[at]))
     }
 
+    /// Whether its service gives it no more time.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     /// Counts the failure against the target, unless time ran out while it answered: that may be the client's doing.
     pub(crate) fn has_failed(&mut self, error: &pingora_core::Error, begun: bool) {
-        let over = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if !(begun && over) {
+        if !(begun && self.is_late()) {
             self.tries.failed(error);
         }
     }

@@ -62,7 +62,10 @@ pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx)
     if ctx.memory.body_change.is_some() {
         // How long it will be is not known yet.
         parts.headers.remove(CONTENT_LENGTH);
-        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        // A body of HTTP/2 ends by itself.
+        if parts.version != Version::HTTP_2 {
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
     }
     *request = RequestHeader::from(parts);
     Ok(())

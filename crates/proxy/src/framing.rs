@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -46,6 +46,18 @@ pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
     }
     response.remove_header(&KEEP_ALIVE);
     unified_length(&response.headers).map_or(Ok(()), |length| response.insert_header(CONTENT_LENGTH, length))
+}
+
+/// Takes out of the head of an answer that has no body how a body would end; but how long it would be may be said (RFC
+/// 9110, 8.6), unless there never is one.
+pub(crate) fn strip_ends(request: &Parts, response: &mut ResponseHeader) {
+    let never = response.status.is_informational() || response.status == StatusCode::NO_CONTENT;
+    if never {
+        response.remove_header(&CONTENT_LENGTH);
+    }
+    if never || response.status == StatusCode::NOT_MODIFIED || request.method == Method::HEAD {
+        response.remove_header(&TRANSFER_ENCODING);
+    }
 }
 
 /// A client of HTTP/1.0 knows no chunks: its answer ends with the connection.

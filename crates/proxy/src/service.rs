@@ -1,5 +1,6 @@
 //! The only implementation of Pingora's `ProxyHttp`: each phase is handed to the room that it belongs to.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use http::header::{EXPECT, VIA};
 use http::{StatusCode, Version};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use sluice_config::Config;
@@ -110,6 +111,7 @@ impl Gateway {
             upgrade: false,
             memory: Memory::default(),
             bodies: Bodies::default(),
+            repeatable: false,
             under_way: self.traffic.begin(),
         })
     }
@@ -133,6 +135,9 @@ impl ProxyHttp for Gateway {
             let keeps = !last && !framing::closes(session.req_header());
             session.set_keepalive(keeps.then_some(KEEPALIVE_SECONDS));
         }
+        // It would take an early head for its answer.
+        let old = session.req_header().version < Version::HTTP_11;
+        session.as_downstream_mut().set_ignore_info_resp(old);
         let decided = match session.is_http2() {
             true => stream::decide(session, ctx).await?,
             false => decide::decide(&Visit::of(session)?, ctx).await,
@@ -182,8 +187,13 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = upgrade::explained(error, session, ctx).more_context(format!("Peer: {peer}"));
+        let waits = *error.esource() == ErrorSource::Upstream && *error.etype() == ErrorType::ReadTimedout;
+        if waits && begun(session).is_none() && ctx.bodies.are_to_come() {
+            // Nobody answers what was not said yet.
+            error = slow("its body has not come in time");
+        }
         let whole = !session.as_ref().retry_buffer_truncated();
-        let may_be_sent_twice = session.req_header().method.is_idempotent() && whole;
+        let may_be_sent_twice = ctx.repeatable && whole;
         error.retry.decide_reuse(client_reused);
         // A connection that was kept and turns out to be dead is no failure of the peer.
         let stale = may_be_sent_twice && error.retry();
@@ -200,7 +210,10 @@ impl ProxyHttp for Gateway {
         ctx: &mut Box<Ctx>,
     ) -> Result<()> {
         ctx.bodies.begin();
-        forward(&Visit::of(session)?, request, ctx)
+        forward(&Visit::of(session)?, request, ctx)?;
+        // What the upstream sees counts, and a plugin may have chosen that.
+        ctx.repeatable = request.method.is_idempotent();
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -210,6 +223,9 @@ impl ProxyHttp for Gateway {
         last: bool,
         ctx: &mut Box<Ctx>,
     ) -> Result<()> {
+        if !last && ctx.is_late() {
+            return Err(slow("request_timeout is over before its body is"));
+        }
         let Ctx { bodies, memory, snapshot, .. } = &mut **ctx;
         bodies.of_request(memory, snapshot.clients.max_body_size, part, last)?;
         // Pingora would write an empty last piece as a last chunk, and then the last chunk: what is too much would be
@@ -227,7 +243,7 @@ impl ProxyHttp for Gateway {
         last: bool,
         ctx: &mut Box<Ctx>,
     ) -> Result<Option<Duration>> {
-        if !last && ctx.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        if !last && ctx.is_late() {
             return Err(late());
         }
         ctx.bodies.of_answer(part, last).map(|()| None)
@@ -235,6 +251,8 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Box<Ctx>) -> Result<()> {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            framing::strip_hop_by_hop(response)?;
+            framing::strip_ends(session.req_header(), response);
             return Ok(());
         }
         if response.status == StatusCode::SWITCHING_PROTOCOLS && !ctx.upgrade {
@@ -255,6 +273,7 @@ impl ProxyHttp for Gateway {
             reply::insert_all(response, &ctx.memory.response_headers)?;
         }
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
+            framing::strip_ends(session.req_header(), response);
             framing::suit_old_client(session, response);
         }
         for (name, millis) in answer::latencies(ctx) {
@@ -271,14 +290,18 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Box<Ctx>) -> FailToProxy {
-        ctx.has_failed(error, session.response_written().is_some());
+        let begun = begun(session).is_some();
+        ctx.has_failed(error, begun);
         let Some(reply) = reply_to(error) else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         let error_code = reply.status.as_u16();
-        if ctx.answered == 0 && session.response_written().is_none() {
+        if ctx.answered == 0 && !begun {
             tell(&self.upstream_error, error, error_code, ctx);
             session.set_keepalive(None);
-            if let Err(error) = Self::reply(session, ctx, reply).await {
-                tracing::debug!(%error, "the client is gone");
+            match Self::reply(session, ctx, reply).await {
+                // Pingora just drops it, and what the client is still saying would take the answer back.
+                Ok(()) if !session.is_http2() => session.as_downstream_mut().shutdown().await,
+                Ok(()) => {}
+                Err(error) => tracing::debug!(%error, "the client is gone"),
             }
         }
         FailToProxy { error_code, can_reuse_downstream: false }
@@ -293,7 +316,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Box<Ctx>) {
-        let status = session.response_written().map_or(ctx.answered, |head| head.status.as_u16());
+        let status = begun(session).map_or(ctx.answered, |status| status.as_u16());
         if let Some(error) = error {
             ctx.log(&self.traffic.complaints, error, status);
         }
@@ -301,6 +324,18 @@ impl ProxyHttp for Gateway {
         let (received, sent) = (session.body_bytes_read() as u64, ctx.sent + session.body_bytes_sent() as u64);
         ended(&self.traffic, ctx, &Ending { request: session.req_header(), status, received, sent });
     }
+}
+
+/// The status of the answer that Pingora has begun to write. What comes before an answer is none.
+fn begun(session: &Session) -> Option<StatusCode> {
+    let status = session.response_written()?.status;
+    Some(status).filter(|status| !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS)
+}
+
+/// The client takes longer to send its request than it may.
+fn slow(why: &'static str) -> Box<Error> {
+    let cause = io::Error::new(io::ErrorKind::TimedOut, why);
+    Error::because(ErrorType::ReadTimedout, "reading the request", cause).into_down()
 }
 
 /// The request has had all the time that its service gives.

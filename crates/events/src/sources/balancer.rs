@@ -47,6 +47,11 @@ impl EventType for TargetHealth {
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
-        (&self.upstream_id, &self.ip, self.port, &self.hostname, self.health).hash(hasher);
+        self.regard(hasher);
+        self.health.hash(hasher);
+    }
+
+    fn regard(&self, hasher: &mut impl Hasher) {
+        (&self.upstream_id, &self.ip, self.port, &self.hostname).hash(hasher);
     }
 }

@@ -18,7 +18,7 @@ impl Secrets {
     /// A target or URL with the values of such arguments replaced.
     pub fn mask<'a>(&self, url: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(question) = url.iter().position(|byte| *byte == b'?').filter(|_| !self.0.is_empty()) else { return url.into() };
-        if !url[question + 1..].split(|byte| *byte == b'&').any(|pair| self.is_secret(pair)) {
+        if !url[question + 1..].split(|byte| *byte == b'&').any(|pair| self.secret_in(pair).is_some()) {
             return url.into();
         }
         let mut masked = url[..=question].to_vec();
@@ -26,19 +26,31 @@ impl Secrets {
             if at > 0 {
                 masked.push(b'&');
             }
-            match pair.iter().position(|byte| *byte == b'=').filter(|_| self.is_secret(pair)) {
-                Some(equals) => {
-                    masked.extend_from_slice(&pair[..=equals]);
-                    masked.extend_from_slice(MASK);
-                }
-                None => masked.extend_from_slice(pair),
+            let shown = self.secret_in(pair).unwrap_or(pair.len());
+            masked.extend_from_slice(&pair[..shown]);
+            if shown < pair.len() {
+                masked.extend_from_slice(MASK);
             }
         }
         masked.into()
     }
 
-    fn is_secret(&self, pair: &[u8]) -> bool {
-        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    /// Where in a pair a secret value begins. It may also stand in the query of a URL that is the value itself, or behind
+    /// what somebody took for an ampersand; a value that begins so may have such signs in it.
+    fn secret_in(&self, pair: &[u8]) -> Option<usize> {
+        let mut start = 0;
+        for part in pair.split_inclusive(|byte| matches!(byte, b';' | b'?' | b'#')) {
+            if let Some(equals) = part.iter().position(|byte| *byte == b'=')
+                && self.is_secret(&part[..equals])
+            {
+                return Some(start + equals + 1);
+            }
+            start += part.len();
+        }
+        None
+    }
+
+    fn is_secret(&self, name: &[u8]) -> bool {
         let plain = !name.iter().any(|byte| matches!(byte, b'%' | b'+'));
         let name = match plain {
             true => String::from_utf8_lossy(name),
@@ -63,6 +75,8 @@ mod tests {
             ("http://h/?apikey=a=b", "http://h/?apikey=***"),
             ("/apikey=joe", "/apikey=joe"),
             ("/a?apikey", "/a?apikey"),
+            ("/a?x=/b?apikey=joe&y=2", "/a?x=/b?apikey=***&y=2"),
+            ("/a?x=1;apikey=j;o?e#;&y#apikey=joe", "/a?x=1;apikey=***&y#apikey=***"),
             ("/a?notapikey=1", "/a?notapikey=1"),
         ] {
             assert_eq!(String::from_utf8_lossy(&secrets.mask(url.as_bytes())), shown);

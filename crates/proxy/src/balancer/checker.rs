@@ -104,12 +104,14 @@ async fn ask(upstream: &Upstream, peer: &Peer, connectors: &(TransportConnector,
 
 fn peer_of(upstream: &Upstream, peer: &Peer) -> Option<HttpPeer> {
     let active = &upstream.healthchecks.active;
-    let host = upstream.host_header.as_ref().and_then(|host| host.to_str().ok());
-    let name = active.https_sni.as_deref().or(host).unwrap_or(&peer.host);
+    let name = active.https_sni.as_deref().unwrap_or_else(|| upstream.server_name(peer));
     // Its address is set below: the constructor is for those of the network alone.
     let nowhere = std::net::SocketAddr::from(([0, 0, 0, 0], peer.port));
     let mut target = HttpPeer::new(nowhere, active.kind == CheckType::Https, name.to_owned());
     target._address = peer.address.known()?;
+    if let Some(tls) = &upstream.check_tls {
+        tls.apply(&mut target);
+    }
     target.options.verify_cert = active.https_verify_certificate;
     target.options.verify_hostname = active.https_verify_certificate;
     Some(target)

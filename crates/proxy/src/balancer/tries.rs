@@ -80,7 +80,7 @@ pub(crate) fn again(ctx: &mut Ctx, error: &Error) -> bool {
     ctx.tries.failed(error);
     ctx.tries.failures = ctx.tries.failures.saturating_add(1);
     let retries = ctx.service().map_or(0, |service| service.retries);
-    let in_time = ctx.deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let in_time = !ctx.is_late();
     tracing::debug!(request_id = ctx.id.as_str(), %error, "a try has failed");
     chosen && *error.esource() == ErrorSource::Upstream && is_transient(error) && in_time && ctx.tries.failures <= retries
 }
@@ -125,9 +125,7 @@ impl Tries {
     /// The name that the peer's certificate must have.
     pub fn server_name(&self) -> Option<&str> {
         let now = self.now.as_ref()?;
-        let told = now.upstream.host_header.as_ref().and_then(|host| host.to_str().ok());
-        // A host may have a port, a name has none.
-        Some(told.map_or(&*now.peer.host, |host| host.split_once(':').map_or(host, |(name, _)| name)))
+        Some(now.upstream.server_name(&now.peer))
     }
 
     /// The address of the last try, as people read it.

@@ -16,6 +16,7 @@ use super::names::{Name, Names, with_port};
 use super::one_at_a_time::OneAtATime;
 use super::peer::{Peer, State};
 use super::peers::{Peers, Settings};
+use crate::tls::UpstreamTls;
 
 /// Several targets under one name, or the one that a service has by itself.
 pub(crate) struct Upstream {
@@ -34,6 +35,8 @@ pub(crate) struct Upstream {
     flipped: Emitter<TargetHealth>,
     /// As many active checks may be under way.
     pub places: Arc<Semaphore>,
+    /// Whom those trust, and what they show, if they speak TLS: as its service does.
+    pub check_tls: Option<UpstreamTls>,
 }
 
 /// What is hashed of a request.
@@ -49,6 +52,8 @@ pub(crate) struct Around<'a> {
     /// The upstream of this name before.
     pub before: Option<&'a Upstream>,
     pub flipped: Emitter<TargetHealth>,
+    /// What its service speaks TLS by.
+    pub tls: Option<UpstreamTls>,
 }
 
 impl Upstream {
@@ -107,12 +112,20 @@ impl Upstream {
             refreshing: OneAtATime::default(),
             flipped: around.flipped,
             places: Arc::new(Semaphore::new(0)),
+            check_tls: around.tls,
         }
     }
 
     /// Its peers as they are now.
     pub fn peers(&self) -> Guard<Arc<Peers>> {
         self.peers.load()
+    }
+
+    /// The name that a peer's certificate must have.
+    pub fn server_name<'a>(&'a self, peer: &'a Peer) -> &'a str {
+        let told = self.host_header.as_ref().and_then(|host| host.to_str().ok());
+        // A host may have a port, a name has none.
+        told.map_or(&*peer.host, |host| host.split_once(':').map_or(host, |(name, _)| name))
     }
 
     /// Whether health is watched at all.

@@ -8,6 +8,7 @@ use sluice_events::{Bus, Emitter, TargetHealth};
 
 use super::names::Names;
 use super::upstream::{Around, Upstream};
+use crate::tls::UpstreamTls;
 
 /// Upstreams by their names, and those that services are by themselves.
 pub(crate) struct Upstreams {
@@ -29,14 +30,16 @@ impl Upstreams {
         let named = config.upstreams.iter().map(|upstream| {
             let targets: Vec<&Target> = config.targets.iter().filter(|target| target.upstream.1 == upstream.id).collect();
             let before = before.and_then(|before| before.get(&upstream.name)).map(|before| &**before);
-            let built = Upstream::new(upstream, &targets, Around { names: &names, before, flipped: flipped.clone() });
+            let tls = config.services.iter().filter(|service| service.host.eq_ignore_ascii_case(&upstream.name));
+            let tls = tls.filter_map(|service| UpstreamTls::new(service, config)).next();
+            let built = Upstream::new(upstream, &targets, Around { names: &names, before, flipped: flipped.clone(), tls });
             (upstream.name.to_ascii_lowercase(), Arc::new(built))
         });
         let named = named.collect();
         let own = own.iter().map(|target| {
             let key = target.place.to_string();
             let before = before.and_then(|before| before.own.get(&key)).map(|before| &**before);
-            (key, Arc::new(Upstream::of_name(target, Around { names: &names, before, flipped: flipped.clone() })))
+            (key, Arc::new(Upstream::of_name(target, Around { names: &names, before, flipped: flipped.clone(), tls: None })))
         });
         Self { named, own: own.collect(), names }
     }
