@@ -171,6 +171,8 @@ impl Engine {
         &self,
         look: impl FnOnce(&std::path::Path) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Refused> {
+        // Before that there may be nothing to look in; if it takes too long, whoever looks is told.
+        let _ = tokio::time::timeout(START, self.runtime.wait()).await;
         // What was told before can be seen.
         self.around.outbox.flush().await;
         let dir = self.around.outbox.dir().to_owned();

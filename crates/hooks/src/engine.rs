@@ -121,12 +121,12 @@ impl Engine {
     /// Delivers until `shutdown`, and then what can be delivered within the grace; the rest stays in the outbox for the
     /// next run. The hooks should be there before, or theirs is lost.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        // It is set once: an engine runs once.
-        let _ = self.runtime.set(Handle::current());
         let (mut told, writer) = match self.around.outbox.start() {
             Ok(started) => started,
             Err(error) => return error!("the hooks do not work: the thread of the outbox cannot be started: {error}"),
         };
+        // It is set once: an engine runs once.
+        let _ = self.runtime.set(Handle::current());
         // What was left comes before what is new, if it comes soon.
         if let Ok(Some(first)) = timeout(OPENING, told.recv()).await {
             self.hear(first).await;
