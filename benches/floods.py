@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What floods of HTTP/2 do to the gateway, and to somebody else who uses it.
 
-    cargo build --release && benches/floods.py [--seconds 10] [--sluice target/release/sluice] [flood ...]
+    cargo build --release && benches/floods.py [--seconds 10] [--pause 0.1] [--sluice PATH] [flood ...]
 
-Each flood goes on for so long, one connection after the other: whoever is cut off connects again. Beside it an honest client
+Each flood goes on for so long, one connection after the other: whoever is cut off connects again, after the pause. Beside it an honest client
 asks over HTTP/2, 200 times a second. Shown for each: how many connections were cut off and what the slowest of them took;
 by how much resident memory grew at most, while one connection attacked; the honest client's p99 beside what it was without a
 flood, before and after; and what the gateway says that it refused. Aims: 32 MiB, 5 s (floods; those that hold
@@ -200,7 +200,7 @@ HOLDS = [
 ]
 
 
-def attack(name, port, seconds, results):
+def attack(name, port, seconds, pause, results):
     """The flood, until its time is over: how often it was cut off, the longest that took, and whether the last one was not."""
     os.nice(10)
     end = time.monotonic() + seconds
@@ -213,6 +213,7 @@ def attack(name, port, seconds, results):
         except OSError:
             cut += 1
             slowest = max(slowest, time.monotonic() - began)
+            time.sleep(pause)
     # What was not cut off has lasted at least so long.
     results.put((cut, max(slowest, time.monotonic() - began) if lasts else slowest, lasts and end - began > 5))
 
@@ -274,14 +275,14 @@ def gateway(sluice):
         yield pid, proxy, admin
 
 
-def measure(name, sluice, seconds):
+def measure(name, sluice, seconds, pause):
     with gateway(sluice) as (pid, proxy, admin):
         honest(proxy, 1)
         before = honest(proxy, seconds)
         told = complaints(admin)
         idle = most = resident_mib(pid)
         results = multiprocessing.Queue()
-        attacker = multiprocessing.Process(target=attack, args=(name, proxy, seconds, results))
+        attacker = multiprocessing.Process(target=attack, args=(name, proxy, seconds, pause, results))
         attacker.start()
         victims = multiprocessing.Queue()
         victim = multiprocessing.Process(target=lambda: victims.put(honest(proxy, seconds)))
@@ -309,6 +310,7 @@ def measure(name, sluice, seconds):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=10)
+    arguments.add_argument("--pause", type=float, default=0.1)
     arguments.add_argument("--sluice", default=str(ROOT / "target/release/sluice"))
     arguments.add_argument("floods", nargs="*", help=", ".join(FLOODS))
     options = arguments.parse_args()
@@ -317,7 +319,8 @@ def main():
         sys.exit(f"no such flood: {', '.join(unknown)}; there are {', '.join(FLOODS)}")
     os.sched_setaffinity(0, {1})
     multiprocessing.set_start_method("fork")
-    good = [measure(name, os.path.abspath(options.sluice), options.seconds) for name in options.floods or FLOODS]
+    sluice = os.path.abspath(options.sluice)
+    good = [measure(name, sluice, options.seconds, options.pause) for name in options.floods or FLOODS]
     sys.exit(0 if all(good) else 1)
 
 
