@@ -17,6 +17,7 @@ mod hooks_fields;
 mod hooks_lambda;
 mod hooks_outbox;
 mod http2;
+mod http2_floods;
 mod limits;
 mod limits_held;
 mod limits_own;

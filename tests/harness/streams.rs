@@ -95,7 +95,7 @@ pub async fn whole(answer: Response<RecvStream>) -> Answer {
 }
 
 /// An upstream of HTTP/2 in plain. It says first what it was asked, then every piece of the body as it comes, and ends with
-/// trailers; under `/fail` it has only a head, and under `/silent` nothing.
+/// trailers; under `/fail` it has only a head, under `/silent` nothing, and under `/large` a MiB.
 pub fn streaming() -> Server {
     Server::spawn(async |listener: TcpListener, stopped| {
         tokio::select! {
@@ -136,6 +136,9 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) 
     let said = names.map(|name| format!("{name}={}", head.headers.get(name).map_or("", |value| value.to_str().unwrap())));
     let asked = format!("{} {} {:?} {}\n", head.method, head.uri, head.version, said.join(" "));
     out.send_data(asked.into(), false).unwrap();
+    if path.contains("/large") {
+        out.send_data(vec![b'x'; 1 << 20].into(), false).unwrap();
+    }
     while let Some(Ok(data)) = body.data().await {
         body.flow_control().release_capacity(data.len()).unwrap();
         if out.send_data(data, false).is_err() {

@@ -37,7 +37,7 @@ pub(crate) use upstreams::Upstreams;
 use crate::tls::UpstreamTls;
 
 /// How many requests share a connection of HTTP/2 at most.
-const STREAMS: usize = 100;
+const STREAMS: u32 = 100;
 /// How often an upstream is asked over such a connection whether it is still there.
 const PING: Duration = Duration::from_secs(30);
 /// How much of one answer waits here for a client that reads slowly.
@@ -72,9 +72,11 @@ impl Target {
             // Only TLS can ask what the upstream speaks.
             let asked = service.protocol == Protocol::Https;
             options.set_http_version(2, if asked { 1 } else { 2 });
-            options.max_h2_streams = STREAMS;
+            options.max_h2_streams = STREAMS as usize;
             options.h2_ping_interval = Some(PING);
             options.h2_stream_window_size = Some(WINDOW);
+            // Answers that nobody takes leave room for the others.
+            options.h2_connection_window_size = Some(STREAMS * WINDOW);
         }
         options.connection_timeout = Some(service.connect_timeout.duration());
         options.total_connection_timeout = Some(service.connect_timeout.duration());

@@ -28,11 +28,13 @@ pub enum Reason {
     Crowded,
     /// Too much that is no request.
     Flood,
+    /// What is no HTTP/2, on a connection of it.
+    BadFrames,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadHead,
         Self::LongHead,
         Self::SlowHead,
@@ -41,6 +43,7 @@ impl Reason {
         Self::SlowReader,
         Self::Crowded,
         Self::Flood,
+        Self::BadFrames,
     ];
 
     /// As metrics and the log say it.
@@ -54,6 +57,7 @@ impl Reason {
             Self::SlowReader => "slow_reader",
             Self::Crowded => "crowded",
             Self::Flood => "flood",
+            Self::BadFrames => "bad_frames",
         }
     }
 }

@@ -3,31 +3,31 @@
 //! Pingora's session lends the stream out for looking only. An answer that goes past it saves two hash maps and a
 //! formatted name for each header, which is a third of what a short answer costs.
 
-use std::fmt;
+mod as_stream;
+
 use std::future::poll_fn;
 use std::io;
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::{SslDigest, TlsRef};
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
-};
+use pingora_core::protocols::{IO, Stream};
 use sluice_config::Clients;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use crate::caller::Caller;
+use crate::complaints::Reason;
 use crate::extent::Extent;
 use crate::pace::Pace;
 use crate::quiet::Quiet;
+use crate::shared::Shared;
 use crate::tls::Secure;
+use crate::traffic::Traffic;
 
 /// How much of a client's next requests is taken in while the answer to this one is awaited. Beyond that nobody looks
 /// whether it is still there.
@@ -57,8 +57,8 @@ pub(crate) struct Connection {
     pub last: bool,
     /// Who is at the other end.
     pub caller: Arc<Caller>,
-    /// The caller as the requests find him that share the connection.
-    packed: Option<Arc<ProxyDigest>>,
+    /// What is known of it if its requests share it.
+    shared: Option<Box<Shared>>,
     /// Watches it, if it is about to be upgraded.
     quiet: Mutex<Option<Quiet>>,
     /// How the client is listened to since it was closed.
@@ -88,15 +88,15 @@ impl Connection {
             clients,
             last: false,
             caller,
-            packed: None,
+            shared: None,
             quiet: Mutex::default(),
             lingering: None,
         }
     }
 
     /// Lets requests of HTTP/2 share it.
-    pub fn share(&mut self) {
-        self.packed = Some(self.caller.packed());
+    pub fn share(&mut self, traffic: &Arc<Traffic>) {
+        self.shared = Some(Box::new(Shared::new(&self.caller, traffic, self.clients.header_timeout)));
     }
 
     /// Lets whoever reads next read so far.
@@ -216,18 +216,66 @@ impl Connection {
         .await
     }
 
-    /// The same, unless the client takes too little of what it is sent. One that was upgraded takes what it likes.
-    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let taken = own(&mut self.taken);
-        match &written {
-            Poll::Ready(Ok(bytes)) => taken.moved(*bytes),
-            Poll::Pending if own(&mut self.quiet).is_none() => {
-                ready!(taken.poll_over(cx));
-                return Poll::Ready(Err(too_slow(TAKES)));
+    /// Reads what is said on a connection that requests share, and ends it if that is too much.
+    fn poll_hear(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, ahead, shared: Some(shared), .. } = self else { return Poll::Pending };
+        let (stream, ahead) = (own(stream), own(ahead));
+        let before = into.filled().len();
+        if ahead.is_empty() {
+            let read = Pin::new(&mut *stream).poll_read(cx, into);
+            if read.is_pending() {
+                return shared.poll_late(cx).map(Err);
             }
-            _ => {}
+            ready!(read)?;
+        } else {
+            let part = ahead.len().min(into.remaining());
+            into.put_slice(&ahead[..part]);
+            ahead.advance(part);
         }
-        written
+        let heard = shared.hear(&into.filled()[before..]);
+        if heard.is_err() {
+            into.set_filled(before);
+            if let Some(farewell) = shared.farewell()
+                && Pin::new(&mut *stream).poll_write(cx, &farewell).is_ready()
+            {
+                // Whoever does not take it now goes without.
+                let _ = Pin::new(stream).poll_flush(cx);
+            }
+        }
+        Poll::Ready(heard)
+    }
+
+    /// Takes note of what was written of these parts.
+    fn said<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(all)) = written {
+            own(&mut self.taken).moved(all);
+            if let Some(shared) = &mut self.shared {
+                let mut left = all;
+                for part in parts {
+                    let part = &part[..part.len().min(left)];
+                    left -= part.len();
+                    shared.say(part);
+                }
+            }
+        }
+        self.in_time(cx, written)
+    }
+
+    /// The same, unless the client takes too little of what it is sent. One that was upgraded takes what it likes.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if done.is_ready() || own(&mut self.quiet).is_some() {
+            return done;
+        }
+        ready!(own(&mut self.taken).poll_over(cx));
+        if let Some(shared) = &self.shared {
+            shared.tell(Reason::SlowReader, TAKES);
+        }
+        Poll::Ready(Err(too_slow(TAKES)))
     }
 
     fn with<R>(&self, act: impl FnOnce(Pin<&mut dyn IO>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -255,6 +303,9 @@ fn own<T>(lock: &mut Mutex<T>) -> &mut T {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.shared.is_some() {
+            return self.poll_hear(cx, into);
+        }
         if self.extent.ended() {
             // Nothing more is of this request; but that the client goes, its reader must know.
             return self.poll_gone(cx).map(Ok);
@@ -298,11 +349,16 @@ impl AsyncWrite for Connection {
             quiet.broken();
         }
         let written = Pin::new(own(&mut self.stream)).poll_write(cx, bytes);
-        self.in_time(cx, written)
+        self.said(cx, written, [bytes])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(own(&mut self.stream)).poll_flush(cx)
+        let flushed = Pin::new(own(&mut self.stream)).poll_flush(cx);
+        if flushed.is_ready() {
+            // All that waited for the client is taken.
+            own(&mut self.taken).moved(usize::MAX);
+        }
+        self.in_time(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -312,78 +368,10 @@ impl AsyncWrite for Connection {
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(own(&mut self.stream)).poll_write_vectored(cx, parts);
-        self.in_time(cx, written)
+        self.said(cx, written, parts.iter().map(Deref::deref))
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.try_lock().is_ok_and(|stream| stream.is_write_vectored())
-    }
-}
-
-#[async_trait]
-impl Shutdown for Connection {
-    async fn shutdown(&mut self) {
-        // Whoever it cannot be said to knows already.
-        let _ = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
-    }
-}
-
-impl UniqueID for Connection {
-    fn id(&self) -> i32 {
-        self.stream.try_lock().map_or(-1, |stream| stream.id())
-    }
-}
-
-impl Ssl for Connection {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        None
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.stream.try_lock().ok()?.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.stream.try_lock().ok()?.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for Connection {
-    // Asked for with every request, and nobody reads it.
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl GetProxyDigest for Connection {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        if self.packed.is_some() {
-            return self.packed.clone();
-        }
-        self.stream.try_lock().ok()?.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Connection {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.stream.try_lock().ok()?.get_socket_digest()
-    }
-}
-
-#[async_trait]
-impl Peek for Connection {
-    async fn try_peek(&mut self, into: &mut [u8]) -> io::Result<bool> {
-        let ahead = own(&mut self.ahead);
-        if ahead.len() >= into.len() {
-            into.copy_from_slice(&ahead[..into.len()]);
-            return Ok(true);
-        }
-        own(&mut self.stream).try_peek(into).await
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use http::request::Parts;
 use pingora_core::Error;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2::server::default_h2_options;
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::protocols::{ALPN, Shutdown, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
@@ -36,6 +36,12 @@ use crate::reply;
 use crate::service::{Gateway, KEEPALIVE_SECONDS};
 use crate::told::tell;
 use crate::visit::Visit;
+
+/// How many requests share a connection. Of the answer of each, Pingora holds 600 KiB for a client that takes nothing, and
+/// all of them together are to be less than 32 MiB.
+const STREAMS: u32 = 40;
+/// How much h2 holds of each beside that.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// What Pingora's listeners hand connections to.
 pub struct Front {
@@ -62,8 +68,7 @@ impl Front {
         options.h2c = true;
         options.h2_idle_timeout = Some(gateway.snapshot().clients.keepalive_timeout);
         pingora.server_options = Some(options);
-        // Its own limits are safe ones: 64 KiB of headers, 100 streams.
-        pingora.h2_options = Some(default_h2_options());
+        pingora.h2_options = Some(streams());
         Self { pingora: Arc::new(pingora), gateway, crowd: Arc::default(), most }
     }
 
@@ -180,9 +185,16 @@ impl Front {
 
     /// Hands over a connection of HTTP/2: it is Pingora's to the end.
     async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Stream> {
-        connection.share();
+        connection.share(&self.gateway.traffic);
         self.pingora.process_new(connection, shutdown).await
     }
+}
+
+/// What HTTP/2 is let to be: Pingora's limits (64 KiB of headers), and less to be held.
+fn streams() -> H2Options {
+    let mut options = default_h2_options();
+    options.max_concurrent_streams(STREAMS).max_send_buffer_size(SEND_BUFFER);
+    options
 }
 
 #[async_trait]

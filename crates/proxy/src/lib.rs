@@ -3,6 +3,7 @@
 //! A request reads one [`Snapshot`] from start to end; a reload builds a whole new one and swaps it in.
 
 mod access_log;
+mod allowance;
 mod answer;
 mod answers;
 mod arrival;
@@ -24,6 +25,7 @@ mod exchange;
 mod extent;
 mod failure;
 mod forward;
+mod frames;
 mod framing;
 mod front;
 mod grpc;
@@ -38,6 +40,7 @@ mod reply;
 mod request_id;
 mod router;
 mod service;
+mod shared;
 mod snapshot;
 mod sound;
 mod stream;

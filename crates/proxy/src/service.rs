@@ -139,7 +139,7 @@ impl ProxyHttp for Gateway {
         let old = session.req_header().version < Version::HTTP_11;
         session.as_downstream_mut().set_ignore_info_resp(old);
         let decided = match session.is_http2() {
-            true => stream::decide(session, ctx).await?,
+            true => stream::decide(session, ctx, &self.traffic.complaints).await?,
             false => decide::decide(&Visit::of(session)?, ctx).await,
         };
         let Err(reply) = decided else {
