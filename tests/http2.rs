@@ -98,7 +98,7 @@ fn streams_share_a_connection_and_do_not_wait_for_each_other() {
         drop(stream);
         let client = Streams::connect(proxy).await;
         let (slow, _body) = client.open(ask("GET", proxy, "/up/delay/10", &[])).await;
-        let paths: Vec<String> = (0..35).map(|n| format!("/up/anything/{n}")).collect();
+        let paths: Vec<String> = (0..60).map(|n| format!("/up/anything/{n}")).collect();
         let answers = join_all(paths.iter().map(|path| client.get(ask("GET", proxy, path, &[])))).await;
         for (answer, path) in answers.iter().zip(&paths) {
             assert!(answer.status == 200 && answer.body.contains(path.trim_start_matches("/up")), "{path}: {answer:?}");

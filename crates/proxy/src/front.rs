@@ -37,10 +37,7 @@ use crate::service::{Gateway, KEEPALIVE_SECONDS};
 use crate::told::tell;
 use crate::visit::Visit;
 
-/// How many requests share a connection. Of the answer of each, Pingora holds 600 KiB for a client that takes nothing, and
-/// all of them together are to be less than 32 MiB.
-const STREAMS: u32 = 40;
-/// How much h2 holds of each beside that.
+/// How much h2 holds of an answer that its client does not take, beside the 600 KiB that Pingora does.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// What Pingora's listeners hand connections to.
@@ -190,10 +187,11 @@ impl Front {
     }
 }
 
-/// What HTTP/2 is let to be: Pingora's limits (64 KiB of headers), and less to be held.
+/// What HTTP/2 is let to be: Pingora's limits (100 streams, as few as RFC 9113 asks for, and 64 KiB of headers), and less
+/// to be held.
 fn streams() -> H2Options {
     let mut options = default_h2_options();
-    options.max_concurrent_streams(STREAMS).max_send_buffer_size(SEND_BUFFER);
+    options.max_send_buffer_size(SEND_BUFFER);
     options
 }
 
