@@ -24,6 +24,7 @@ mod exchange;
 mod extent;
 mod failure;
 mod forward;
+mod forwarded;
 mod framing;
 mod front;
 mod grpc;
@@ -52,6 +53,8 @@ mod visit;
 
 pub use access_log::Lines;
 pub use balancer::{AddressHealth, NameServers, TargetReport, UpstreamReport, resolve_names, watch_targets};
+#[doc(hidden)]
+pub use client_ip::Trust;
 pub use complaints::{Complaints, Reason};
 pub use ctx::Ctx;
 pub use doors::Doors;
