@@ -36,3 +36,4 @@ mod upstreams_broken;
 mod upstreams_health;
 mod ways;
 mod websocket;
+mod who_asks;
