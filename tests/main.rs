@@ -26,6 +26,7 @@ mod plugins;
 mod reload;
 mod requests;
 mod routing;
+mod security;
 mod slow_clients;
 mod stop;
 mod streaming;
