@@ -214,7 +214,7 @@ fn of_the_two_headers_the_upstream_gets_the_one_that_is_read() {
     assert_eq!((&headers["Forwarded"], &headers["X-Forwarded-For"]), (&own.as_str().into(), &"127.0.0.1".into()));
     assert_eq!(headers["X-Forwarded-Proto"], "http");
     let unread = gateway(upstream.address, "client_ip_header = \"forwarded\"");
-    let headers = seen(&unread, &[said[2], ("Host", "a,for=b")]);
+    let headers = seen(&unread, &[said[2], ("Host", "a;for=b")]);
     assert_eq!(headers["Forwarded"], "for=127.0.0.1;proto=http");
 }
 
