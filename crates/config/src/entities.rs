@@ -22,7 +22,7 @@ pub use healthchecks::{
 };
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
-pub use server::{Admin, ClientAuth, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
+pub use server::{Admin, ClientAuth, ClientIpHeader, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
 pub use service::{Protocol, Service, UpstreamTls};
 pub(crate) use upstream::is_host_name;
 pub use upstream::{Algorithm, HashInput, HashOn, Target, TargetPlace, Upstream};

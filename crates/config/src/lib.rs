@@ -35,10 +35,10 @@ pub use document::Document;
 pub use draft::{Draft, read};
 pub use entities::{
     AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, Algorithm, CaCertificate, Certificate, CheckType,
-    ClientAuth, Clients, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format, HashInput,
-    HashOn, Healthchecks, Hooks, Limits, Passive, PassiveHealthy, PassiveUnhealthy, PathHandling, PluginEntry, Protocol, Route,
-    RouteProtocol, RouteSource, Scope, Server, Service, Sni, Stamps, Target, TargetPlace, TlsListener, TlsVersion, Upstream,
-    UpstreamTls,
+    ClientAuth, ClientIpHeader, Clients, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format,
+    HashInput, HashOn, Healthchecks, Hooks, Limits, Passive, PassiveHealthy, PassiveUnhealthy, PathHandling, PluginEntry,
+    Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Sni, Stamps, Target, TargetPlace, TlsListener,
+    TlsVersion, Upstream, UpstreamTls,
 };
 pub use host::split_host;
 pub use ids::entity_id;

@@ -10,7 +10,6 @@ use sluice_config::{normalise, split_host};
 use sluice_plugins::{Cx, Flow, Reply};
 
 use crate::chain::Progress;
-use crate::client_ip::client_ip as client_ip_behind;
 use crate::ctx::Ctx;
 use crate::framing;
 use crate::router::{Match, Router, Target};
@@ -32,6 +31,9 @@ pub(crate) struct Routed<'a> {
 
 /// Decides about a request whose service may be of any kind.
 pub(crate) async fn decide(visit: &Visit<'_>, ctx: &mut Ctx) -> Result<(), Reply> {
+    if framing::takes_away_who_asks(visit.request) {
+        return Err(Reply::error(StatusCode::BAD_REQUEST, "Bad request"));
+    }
     let routed = route(visit, ctx)?;
     ask(visit, ctx, &routed).await
 }
@@ -39,7 +41,7 @@ pub(crate) async fn decide(visit: &Visit<'_>, ctx: &mut Ctx) -> Result<(), Reply
 /// Finds out who asks, and the route; or says what to answer instead.
 pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, Reply> {
     let request = visit.request;
-    ctx.client_ip = client_ip_behind(visit.caller.peer, &request.headers, &ctx.snapshot.trusted_proxies);
+    ctx.client_ip = ctx.snapshot.trust().client_ip(visit.caller.peer, &request.headers);
     if let Some(reply) = framing::refuse_body(request, ctx.snapshot.clients.max_body_size) {
         return Err(reply);
     }
@@ -66,7 +68,7 @@ pub(crate) fn route<'a>(visit: &Visit<'a>, ctx: &mut Ctx) -> Result<Routed<'a>, 
     if ctx.is_needed_whole() {
         ctx.memory.captures = captured(&ctx.snapshot.router, found, &path);
     }
-    if let Some(reply) = ctx.snapshot.routes[found.route].protocols.refuse(visit, &ctx.snapshot.trusted_proxies) {
+    if let Some(reply) = ctx.snapshot.routes[found.route].protocols.refuse(visit, ctx.snapshot.trust()) {
         return Err(reply);
     }
     Ok(Routed { path, prefix: found.prefix })

@@ -7,12 +7,15 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TRANSFER_ENCODING, VIA};
+use http::header::{
+    CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, TRANSFER_ENCODING, VIA,
+};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
+use sluice_config::ClientIpHeader;
 use sluice_plugins::UpstreamRequest;
 use smallvec::SmallVec;
 
@@ -86,8 +89,7 @@ pub(crate) fn rewrite(visit: &Visit<'_>, ctx: &Ctx, request: &mut impl Told) -> 
             request.tell(&HOST, authority.as_bytes())?;
         }
     }
-    let peer = visit.caller.peer;
-    tell_who_asks(visit, request, ctx, (peer, is_trusted(peer, &snapshot.trusted_proxies)))?;
+    tell_who_asks(visit, request, ctx)?;
     request.tell(&VIA, &listed(&said.headers, &VIA, answer::VIA.as_bytes()))?;
     request.tell(&REQUEST_ID, ctx.id.as_str().as_bytes())?;
     if snapshot.has_plugins(route) {
@@ -109,8 +111,12 @@ fn target(target: Bytes) -> Result<Uri> {
     parsed.map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the path for the upstream", error))
 }
 
-fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx, (peer, trusted): (IpAddr, bool)) -> Result<()> {
-    let said = visit.request;
+fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx) -> Result<()> {
+    let (said, peer, trust) = (visit.request, visit.caller.peer, ctx.snapshot.trust());
+    let trusted = is_trusted(peer, trust.proxies);
+    // Of the two ways of saying it, only the one that is read goes on; what stands in the other is anybody's word.
+    let by_lines = trusted && trust.header == ClientIpHeader::XForwardedFor;
+    let by_element = trusted && !by_lines;
     let mut hop = Text::new();
     // Writing to memory does not fail.
     let _ = write!(hop, "{peer}");
@@ -119,25 +125,51 @@ fn tell_who_asks(visit: &Visit<'_>, request: &mut impl Told, ctx: &Ctx, (peer, t
     } else {
         request.tell(&REAL_IP, ctx.client_ip.to_string().as_bytes())?;
     }
-    if trusted {
+    if by_lines {
         request.tell(&FORWARDED_FOR, &listed(&said.headers, &FORWARDED_FOR, &hop))?;
+    } else if by_element && ctx.client_ip != peer {
+        request.tell(&FORWARDED_FOR, format!("{}, {peer}", ctx.client_ip).as_bytes())?;
     } else {
         request.tell(&FORWARDED_FOR, &hop)?;
     }
+    if trust.header == ClientIpHeader::Forwarded {
+        let own = element(visit);
+        request.tell(&FORWARDED, &if by_element { listed(&said.headers, &FORWARDED, &own) } else { own })?;
+    } else if said.headers.contains_key(&FORWARDED) {
+        request.withhold(&FORWARDED);
+    }
+    let (proto, host) = if by_element { trust.said(peer, &said.headers) } else { (None, None) };
     let mut set = |name: &'static HeaderName, value: Option<&[u8]>| match value {
         // What a trusted proxy said already stands; what a stranger said under this name does not.
-        _ if trusted && said.headers.contains_key(name) => Ok(()),
+        _ if by_lines && said.headers.contains_key(name) => Ok(()),
         Some(value) => request.tell(name, value),
         None => {
             request.withhold(name);
             Ok(())
         }
     };
-    set(&FORWARDED_PROTO, Some(visit.scheme().as_bytes()))?;
-    set(&FORWARDED_HOST, visit.host())?;
+    set(&FORWARDED_PROTO, Some(proto.unwrap_or(visit.scheme()).as_bytes()))?;
+    set(&FORWARDED_HOST, host.map(str::as_bytes).or(visit.host()))?;
     set(&FORWARDED_PORT, Some(itoa::Buffer::new().format(visit.caller.port).as_bytes()))?;
     set(&FORWARDED_PATH, Some(said.uri.path().as_bytes()))?;
     set(&FORWARDED_PREFIX, ctx.prefix.as_ref().map(HeaderValue::as_bytes))
+}
+
+/// What we say in Forwarded of who is at the other end. A host that a careless reader could take for more is left out.
+fn element(visit: &Visit<'_>) -> Text {
+    let mut out = Text::new();
+    // Writing to memory does not fail.
+    let _ = match visit.caller.peer {
+        IpAddr::V4(peer) => write!(out, "for={peer};proto={}", visit.scheme()),
+        IpAddr::V6(peer) => write!(out, "for=\"[{peer}]\";proto={}", visit.scheme()),
+    };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+    if let Some(host) = visit.host().filter(|host| host.iter().all(plain)) {
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_slice(host);
+        out.push(b'"');
+    }
+    out
 }
 
 /// The list that the header is, with `value` at its end, in one line.

@@ -21,8 +21,24 @@ pub(crate) fn refuse_body(request: &Parts, most: u64) -> Option<Reply> {
 
 /// Whether the client closes its connection after the answer; Pingora looks at the first line of Connection only.
 pub(crate) fn closes(request: &Parts) -> bool {
-    let tokens = request.headers.get_all(CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(b"close"))
+    connection(request).any(|token| token.eq_ignore_ascii_case(b"close"))
+}
+
+/// Whether the client wants headers taken out that say who asks, and for what: they are not between him and us alone.
+/// Pingora knows some of them, and only once it has a connection to the upstream.
+pub(crate) fn takes_away_who_asks(request: &Parts) -> bool {
+    const WHO_ASKS: [&[u8]; 3] = [b"host", b"forwarded", b"x-real-ip"];
+    const FAMILY: &[u8] = b"x-forwarded-";
+    connection(request).any(|token| {
+        let of_family = token.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY));
+        of_family || WHO_ASKS.into_iter().any(|name| token.eq_ignore_ascii_case(name))
+    })
+}
+
+/// What Connection names.
+fn connection(request: &Parts) -> impl Iterator<Item = &[u8]> {
+    let lines = request.headers.get_all(CONNECTION).iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// The one length where the same one was said twice; none if it was said once.

@@ -25,6 +25,7 @@ mod exchange;
 mod extent;
 mod failure;
 mod forward;
+mod forwarded;
 mod frames;
 mod framing;
 mod front;
@@ -55,6 +56,8 @@ mod visit;
 
 pub use access_log::Lines;
 pub use balancer::{AddressHealth, NameServers, TargetReport, UpstreamReport, resolve_names, watch_targets};
+#[doc(hidden)]
+pub use client_ip::Trust;
 pub use complaints::{Complaints, Reason};
 pub use ctx::Ctx;
 pub use doors::Doors;

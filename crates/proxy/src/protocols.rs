@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{StatusCode, Version};
-use ipnet::IpNet;
 use sluice_config::{Route, RouteProtocol, split_host};
 use sluice_plugins::{Body, Reply};
 
-use crate::client_ip::is_trusted;
+use crate::client_ip::Trust;
 use crate::decide;
 use crate::visit::Visit;
 
@@ -32,18 +31,18 @@ impl Protocols {
     }
 
     /// What to answer to a request that came by something else.
-    pub fn refuse(self, visit: &Visit<'_>, trusted: &[IpNet]) -> Option<Reply> {
+    pub fn refuse(self, visit: &Visit<'_>, trust: Trust<'_>) -> Option<Reply> {
         match self {
             Self::Any => None,
-            Self::Https(_) if is_secure(visit, trusted) => None,
+            Self::Https(_) if is_secure(visit, trust) => None,
             Self::Https(426) => Some(upgrade("Please use HTTPS protocol", "TLS/1.2, HTTP/1.1")),
-            Self::Https(status) => Some(redirect(visit, trusted, status)),
+            Self::Https(status) => Some(redirect(visit, trust, status)),
             Self::Grpc { .. } if !is_grpc(&visit.request.headers) => {
                 Some(Reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Non-gRPC request matched gRPC route"))
             }
             Self::Grpc { .. } if visit.request.version != Version::HTTP_2 => Some(upgrade("Please use HTTP2 protocol", "HTTP/2")),
             // A call is told so in its own words: CANCELLED.
-            Self::Grpc { plain: false } if !is_secure(visit, trusted) => {
+            Self::Grpc { plain: false } if !is_secure(visit, trust) => {
                 Some(Reply::error(decide::CLIENT_GONE, "gRPC request matched gRPCs route"))
             }
             Self::Grpc { .. } => None,
@@ -52,18 +51,9 @@ impl Protocols {
 }
 
 /// Whether the client spoke TLS, to us or to a proxy that is trusted.
-fn is_secure(visit: &Visit<'_>, trusted: &[IpNet]) -> bool {
-    match said_by_proxy(visit, trusted, "x-forwarded-proto") {
-        Some(proto) => proto.eq_ignore_ascii_case("https"),
-        None => visit.scheme() == "https",
-    }
-}
-
-fn said_by_proxy<'a>(visit: &Visit<'a>, trusted: &[IpNet], name: &str) -> Option<&'a str> {
-    if !is_trusted(visit.caller.peer, trusted) {
-        return None;
-    }
-    visit.request.headers.get(name)?.to_str().ok()
+fn is_secure(visit: &Visit<'_>, trust: Trust<'_>) -> bool {
+    let (proto, _) = trust.said(visit.caller.peer, &visit.request.headers);
+    proto.unwrap_or_else(|| visit.scheme()).eq_ignore_ascii_case("https")
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -78,9 +68,10 @@ fn upgrade(message: &'static str, to: &'static str) -> Reply {
 }
 
 /// The same by HTTPS, on its own port.
-fn redirect(visit: &Visit<'_>, trusted: &[IpNet], status: u16) -> Reply {
+fn redirect(visit: &Visit<'_>, trust: Trust<'_>, status: u16) -> Reply {
     let said = visit.host().and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
-    let host = said_by_proxy(visit, trusted, "x-forwarded-host").unwrap_or_else(|| without_port(said));
+    let (_, host) = trust.said(visit.caller.peer, &visit.request.headers);
+    let host = host.unwrap_or_else(|| without_port(said));
     let target = visit.request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let location = HeaderValue::from_str(&format!("https://{host}{target}"));
     let mut reply = empty(StatusCode::from_u16(status).unwrap_or(StatusCode::FOUND));

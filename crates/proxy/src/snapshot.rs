@@ -7,13 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
-use sluice_config::{Clients, Config, Consumer, Millis, PathHandling, Route, Scope, Service};
+use sluice_config::{ClientIpHeader, Clients, Config, Consumer, Millis, PathHandling, Route, Scope, Service};
 use sluice_events::{Bus, Entity};
 use sluice_plugins::Built;
 
 use crate::access_log::AccessLog;
 use crate::balancer::{Target, Upstreams};
 use crate::chain::{Chain, OfConsumers};
+use crate::client_ip::Trust;
 use crate::doors::Doors;
 use crate::protocols::Protocols;
 use crate::router::Router;
@@ -29,6 +30,7 @@ pub struct Snapshot {
     pub(crate) routes: Vec<RouteView>,
     pub(crate) consumers: OfConsumers,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) client_ip_header: ClientIpHeader,
     pub(crate) clients: Clients,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) doors: Doors,
@@ -83,6 +85,7 @@ impl Snapshot {
             routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
             consumers: config.consumers.iter().map(|consumer| (consumer.id, own(consumer, plugins))).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            client_ip_header: config.server.client_ip_header,
             clients: config.server.clients,
             access_log: AccessLog::new(config, plugins),
             doors,
@@ -113,6 +116,11 @@ impl Snapshot {
     /// The ways in.
     pub fn doors(&self) -> &Doors {
         &self.doors
+    }
+
+    /// Who is believed about who asks.
+    pub(crate) fn trust(&self) -> Trust<'_> {
+        Trust { proxies: &self.trusted_proxies, header: self.client_ip_header }
     }
 
     /// Whether a plugin may have something to do with requests of this route.

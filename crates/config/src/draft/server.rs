@@ -35,6 +35,7 @@ impl Reader {
             threads: table.threads,
             dns_resolver: table.dns_resolver.into_iter().map(|server| server.0).collect(),
             trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
+            client_ip_header: table.client_ip_header,
             state_dir: table.state_dir,
             shutdown_timeout: table.shutdown_timeout.duration(),
             clients: self.clients(table.clients),

@@ -24,6 +24,8 @@ pub struct Server {
     pub threads: usize,
     /// Peers whose X-Forwarded-* headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which header they say who asks.
+    pub client_ip_header: ClientIpHeader,
     /// The name servers that are asked; none: those of the system.
     pub dns_resolver: Vec<SocketAddr>,
     /// Where state is kept over restarts.
@@ -59,6 +61,17 @@ pub struct TlsListener {
     pub min_version: TlsVersion,
     /// Whether what connects says first, by the PROXY protocol, for whom.
     pub proxy_protocol: bool,
+}
+
+/// The header in which trusted proxies say who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientIpHeader {
+    /// X-Forwarded-For, and the other X-Forwarded-* for the rest.
+    #[default]
+    XForwardedFor,
+    /// Forwarded (RFC 7239), for all of it.
+    Forwarded,
 }
 
 /// Whether a client must show a certificate.

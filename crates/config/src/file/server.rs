@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ClientsTable;
-use crate::entities::{ClientAuth, Egress, Hooks, TlsVersion};
+use crate::entities::{ClientAuth, ClientIpHeader, Egress, Hooks, TlsVersion};
 use crate::values::{Millis, network};
 
 /// `[server]`: how the proxy listens and runs. Changes take effect at the next start.
@@ -28,6 +28,8 @@ pub(crate) struct ServerTable {
     /// Peers whose X-Forwarded-* headers and PROXY protocol count, as addresses or networks.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// The header in which they say who asks; the other one is not read.
+    pub client_ip_header: ClientIpHeader,
     /// Name servers to ask, with port 53 if none is written; without any those of the system.
     #[schemars(with = "Vec<String>")]
     pub dns_resolver: Vec<NameServer>,
@@ -47,6 +49,7 @@ impl Default for ServerTable {
             proxy_protocol: false,
             threads: 0,
             trusted_proxies: Vec::new(),
+            client_ip_header: ClientIpHeader::default(),
             dns_resolver: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
