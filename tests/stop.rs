@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Gateway, Server, free_address, gated};
+use crate::harness::{Gateway, Load, Server, free_address, gated, get, httpbin};
 
 fn config(upstream: &Server) -> String {
     format!("[services.demo]\nurl = \"{}\"\n[routes.demo]\nservice = \"demo\"\npaths = [\"/demo\"]\n", upstream.url("/"))
@@ -13,7 +13,7 @@ fn a_request_under_way_is_answered_before_the_process_ends() {
     let (upstream, came, gate) = gated();
     let mut gateway = Gateway::start(&config(&upstream));
     let proxy = gateway.proxy;
-    let client = std::thread::spawn(move || crate::harness::get(proxy, "/demo", &[]));
+    let client = std::thread::spawn(move || get(proxy, "/demo", &[]));
     came.recv().unwrap();
     gateway.signal("TERM");
     gateway.wait_for_log("stopping");
@@ -45,4 +45,47 @@ fn an_idle_gateway_with_an_idle_connection_stops_by_itself() {
     let asked = std::time::Instant::now();
     assert_eq!(gateway.stop().code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "it does not wait for Pingora's grace period");
+}
+
+#[test]
+fn readiness_ends_when_a_stop_begins_and_whoever_asks_needs_no_token() {
+    let (upstream, came, gate) = gated();
+    let mut gateway = Gateway::start_with(&config(&upstream), "token = \"s3cret\"");
+    let probe = |path| get(gateway.admin, path, &[]).status;
+    gateway.wait_for_log("Admin API on");
+    assert_eq!([probe("/status/ready"), probe("/status/live"), probe("/status")], [200, 200, 401]);
+    let proxy = gateway.proxy;
+    let client = std::thread::spawn(move || get(proxy, "/demo", &[]));
+    came.recv().unwrap();
+    gateway.signal("TERM");
+    gateway.wait_for_log("stopping");
+    assert_eq!([probe("/status/ready"), probe("/status/live")], [503, 200], "as long as requests are under way");
+    gate.add_permits(1);
+    assert_eq!(client.join().unwrap().status, 200);
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
+#[test]
+fn in_the_delay_before_a_stop_it_is_not_ready_and_serves() {
+    let upstream = httpbin();
+    let mut gateway = Gateway::start_server(&config(&upstream), "shutdown_delay = \"1h\"");
+    gateway.signal("TERM");
+    gateway.wait_for_log("stopping in 3600s");
+    assert_eq!(get(gateway.admin, "/status/ready", &[]).status, 503);
+    assert_eq!(gateway.get("/demo", &[]).status, 200);
+    let taking_over = gateway.fail_to_upgrade();
+    assert!(taking_over.0 == Some(1) && taking_over.1.contains("it is stopping already"), "{taking_over:?}");
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait().code(), Some(130));
+}
+
+#[test]
+fn a_stop_under_load_truncates_no_answer() {
+    let upstream = httpbin();
+    let mut gateway = Gateway::start(&config(&upstream).replace("/\"\n", "/bytes/3000\"\n"));
+    let load = Load::start(gateway.proxy, "/demo", 8);
+    assert_eq!(gateway.stop().code(), Some(0));
+    let ([refused, _, truncated], sums) = load.end();
+    assert!(refused > 0 && sums.told_to_go.load(std::sync::atomic::Ordering::Relaxed) > 0, "it went on until the end");
+    assert_eq!(truncated, 0);
 }

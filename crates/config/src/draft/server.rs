@@ -37,6 +37,7 @@ impl Reader {
             trusted_proxies: table.trusted_proxies.into_iter().map(|proxy| proxy.0).collect(),
             state_dir: table.state_dir,
             shutdown_timeout: table.shutdown_timeout.duration(),
+            shutdown_delay: table.shutdown_delay.duration(),
             clients: self.clients(table.clients),
         }
     }

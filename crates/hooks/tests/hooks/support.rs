@@ -128,7 +128,10 @@ impl Running {
         static RING: Once = Once::new();
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let bus = Arc::new(Bus::default());
-        let engine = Engine::new(bus.clone(), Options { state_dir: state_dir.into(), grace: Duration::from_millis(200) });
+        let engine = Engine::new(
+            bus.clone(),
+            Options { state_dir: state_dir.into(), grace: Duration::from_millis(200), predecessor: None },
+        );
         let (stop, stopped) = oneshot::channel();
         let (runner, hooks) = (engine.clone(), built(text));
         engine.replace(hooks);
