@@ -28,7 +28,7 @@ fn belongs(gateway: &Gateway) {
 #[test]
 fn nothing_is_refused_and_nothing_truncated_while_processes_take_over_from_each_other() {
     let upstream = httpbin();
-    let mut gateway = Gateway::start_server(&before(&upstream, "/bytes/3000"), "");
+    let mut gateway = Gateway::start_server(&before(&upstream, "/anything"), "");
     belongs(&gateway);
     let mode = |file: &str| std::fs::metadata(gateway.state_dir().join(file)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("."), mode("upgrade.sock")), (0o700, 0o600));
@@ -229,7 +229,8 @@ fn the_demo_hands_its_upstream_over_too() {
     );
     let mut old = Gateway::start_demo(&config, upstream);
     old.wait_for_log("httpbin-style upstream on");
-    let load = Load::start(old.proxy, "/demo", 4);
+    // Two that ask without a body: what the old upstream closes under a request is asked again.
+    let load = Load::start(old.proxy, "/demo", 2);
     let new = old.upgrade();
     assert_eq!(old.wait().code(), Some(0));
     load.goes_on();

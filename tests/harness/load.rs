@@ -33,12 +33,20 @@ pub struct Load {
 }
 
 impl Load {
-    /// Half of the clients keep their connections.
+    /// Half of the clients keep their connections, and half of each send a body along.
     pub fn start(address: SocketAddr, path: &'static str, clients: usize) -> Self {
         let (sums, stop) = (Arc::<Sums>::default(), Arc::<AtomicBool>::default());
         let client = |nth: usize| {
             let (sums, stop) = (sums.clone(), stop.clone());
-            std::thread::spawn(move || ask_on(address, path, nth.is_multiple_of(2), (&sums, &stop)))
+            let (keep, body) = (nth.is_multiple_of(2), if nth % 4 < 2 { String::new() } else { "x".repeat(3000) });
+            let connection = if keep { "keep-alive" } else { "close" };
+            let (method, length) = match body.len() {
+                0 => ("GET", String::new()),
+                length => ("POST", format!("Content-Length: {length}\r\n")),
+            };
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n{length}");
+            let request = head + "\r\n" + &body;
+            std::thread::spawn(move || ask_on(address, &request, keep, (&sums, &stop)))
         };
         let clients = (0..clients).map(client).collect();
         let load = Self { sums, stop, clients };
@@ -69,7 +77,7 @@ impl Drop for Load {
     }
 }
 
-fn ask_on(address: SocketAddr, path: &str, keep: bool, (sums, stop): (&Sums, &AtomicBool)) {
+fn ask_on(address: SocketAddr, request: &str, keep: bool, (sums, stop): (&Sums, &AtomicBool)) {
     let mut kept: Option<TcpStream> = None;
     while !stop.load(Ordering::Relaxed) {
         let reused = kept.is_some();
@@ -89,7 +97,7 @@ fn ask_on(address: SocketAddr, path: &str, keep: bool, (sums, stop): (&Sums, &At
                 continue;
             }
         };
-        match exchange(&mut stream, address, path, keep) {
+        match exchange(&mut stream, request) {
             Ok(stays) => {
                 sums.answered.fetch_add(1, Ordering::Relaxed);
                 if keep && !stays {
@@ -106,10 +114,8 @@ fn ask_on(address: SocketAddr, path: &str, keep: bool, (sums, stop): (&Sums, &At
 
 /// Asks and reads the whole answer; whether the connection may be used again. Else how much of an answer came, and why
 /// there was no more.
-fn exchange(stream: &mut TcpStream, address: SocketAddr, path: &str, keep: bool) -> Result<bool, (usize, io::Error)> {
+fn exchange(stream: &mut TcpStream, request: &str) -> Result<bool, (usize, io::Error)> {
     let mut answer = Vec::new();
-    let connection = if keep { "keep-alive" } else { "close" };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: {connection}\r\n\r\n");
     let mut talk = || {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.write_all(request.as_bytes())?;
