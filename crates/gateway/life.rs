@@ -52,14 +52,20 @@ impl Life {
         })
     }
 
-    /// Whether new requests are welcome.
+    /// Whether new requests are welcome: here, or where this process was replaced.
     pub fn is_ready(&self) -> bool {
-        *self.0.borrow() == Phase::Ready
+        matches!(*self.0.borrow(), Phase::Ready | Phase::Stopping(Why::Replaced))
     }
 
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
         matches!(*self.0.borrow(), Phase::Stopping(_))
+    }
+
+    /// Resolves when everything listens, or the gateway stops before.
+    pub async fn started(&self) {
+        // The sender is ours, so the wait ends with a phase.
+        let _ = self.0.subscribe().wait_for(|phase| *phase != Phase::Starting).await;
     }
 
     /// Why it stops, once it does.
@@ -80,15 +86,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_stop_has_the_reason_that_came_first_and_nothing_is_ready_after_it() {
+    async fn nothing_is_ready_after_a_stop_but_what_was_replaced() {
+        for (why, ready) in [(Why::Asked, false), (Why::Replaced, true)] {
+            let life = Life::default();
+            life.ready();
+            life.stop(why);
+            assert_eq!(life.is_ready(), ready, "{why:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_has_the_reason_that_came_first() {
         let life = Life::default();
         assert!(!life.is_ready(), "nothing listens yet");
         life.ready();
+        life.started().await;
         assert!(life.is_ready() && !life.is_stopping());
-        assert!(life.stop(Why::Replaced), "the first");
-        assert!(!life.stop(Why::Asked), "the second");
+        assert!(life.stop(Why::Asked), "the first");
+        assert!(!life.stop(Why::Replaced), "the second");
         life.ready();
         assert!(!life.is_ready() && life.is_stopping());
-        assert_eq!(life.stopping().await, Why::Replaced);
+        assert_eq!(life.stopping().await, Why::Asked);
     }
 }

@@ -17,8 +17,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// The folder of this name; nothing is done to it yet.
+    /// The folder of this name, made if it is not there: before whoever else writes there makes one that is less private.
     pub fn new(dir: &Path) -> Self {
+        // Who writes there says what is wrong with it.
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         Self { dir: dir.to_owned(), owned: AtomicBool::new(false) }
     }
 
@@ -38,7 +40,6 @@ impl Place {
 
     /// Makes it this process's. Each file appears whole, in the place of an earlier process's.
     pub fn own(&self) -> io::Result<UnixListener> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let new = self.dir.join(format!("upgrade.sock.{}", process::id()));
         // There is one only if a process of this number was killed just here.
         let _ = fs::remove_file(&new);
@@ -86,7 +87,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("below").join("state");
         let place = Place::new(&dir);
-        assert!(!place.is_taken(), "there is not even a folder");
+        assert!(!place.is_taken(), "nobody was ever here");
         let socket = place.own().unwrap();
         assert_eq!((mode(&dir), mode(&place.socket())), (0o700, 0o600));
         assert_eq!(fs::read_to_string(place.pid_file()).unwrap(), format!("{}\n", process::id()));

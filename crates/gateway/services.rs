@@ -57,7 +57,9 @@ pub struct Admin {
 impl BackgroundService for Admin {
     async fn start(&self, shutdown: ShutdownWatch) {
         let Some(listener) = take(&self.listener) else { return };
-        // Whoever asks whether the gateway is ready is told no, and not left without an answer.
+        // Until then a process that is being replaced answers.
+        self.farewell.life.started().await;
+        // Whoever asks in a stop whether the gateway is ready is told no, and not left without an answer.
         let stop = self.farewell.clone().said(shutdown);
         if let Err(error) = sluice_admin::serve(listener, self.router.clone(), stop).await {
             tracing::error!(%error, "the Admin API ended");

@@ -44,7 +44,7 @@ impl Load {
                 0 => ("GET", String::new()),
                 length => ("POST", format!("Content-Length: {length}\r\n")),
             };
-            let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n{length}");
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: {connection}\r\n{length}");
             let request = head + "\r\n" + &body;
             std::thread::spawn(move || ask_on(address, &request, keep, (&sums, &stop)))
         };

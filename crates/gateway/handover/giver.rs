@@ -82,7 +82,7 @@ impl Giver {
             say(&mut talk, &format!("{REFUSED}it is of another version of Sluice")).await?;
             return Err(error);
         }
-        if !self.life.is_ready() {
+        if self.life.is_stopping() {
             say(&mut talk, &format!("{REFUSED}it is stopping already")).await?;
             return Err(io::Error::other("it came when this one was stopping"));
         }

@@ -51,7 +51,12 @@ fn converse(stream: &UnixStream) -> io::Result<Result<Vec<Listener>, String>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     say(stream, ASK)?;
-    receive_listeners(stream)
+    receive_listeners(stream).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::other(format!("no answer within {PATIENCE:?}; another process may be taking over"))
+        }
+        _ => error,
+    })
 }
 
 fn say(mut stream: &UnixStream, word: &str) -> io::Result<()> {

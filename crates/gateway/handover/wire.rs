@@ -27,6 +27,13 @@ const MOST: usize = 253;
 /// A line is not longer.
 const LONGEST: usize = 64 * 1024;
 
+/// No program that this process may start inherits what it received.
+#[cfg(target_os = "linux")]
+const PRIVATE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+/// Elsewhere there is no such word.
+#[cfg(not(target_os = "linux"))]
+const PRIVATE: RecvFlags = RecvFlags::empty();
+
 /// Sends the listeners, and their addresses in a line.
 pub fn send(socket: impl AsFd, listeners: &[Listener]) -> io::Result<()> {
     if listeners.len() > MOST {
@@ -50,8 +57,7 @@ fn receive(socket: impl AsFd) -> io::Result<(String, Vec<OwnedFd>)> {
         let mut bytes = [0; 4096];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
-        // No program that this process may start inherits them.
-        let got = recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC)?;
+        let got = recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut beside, PRIVATE)?;
         for message in beside.drain() {
             if let RecvAncillaryMessage::ScmRights(received) = message {
                 fds.extend(received);

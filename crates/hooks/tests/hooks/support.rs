@@ -124,14 +124,17 @@ pub struct Running {
 
 impl Running {
     pub fn start(state_dir: &Path, text: &str) -> Self {
+        Self::start_after(None, state_dir, text)
+    }
+
+    /// One that replaces another, which may go on for so long.
+    pub fn start_after(predecessor: Option<Duration>, state_dir: &Path, text: &str) -> Self {
         // The binary does this; in a test nobody else has.
         static RING: Once = Once::new();
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let bus = Arc::new(Bus::default());
-        let engine = Engine::new(
-            bus.clone(),
-            Options { state_dir: state_dir.into(), grace: Duration::from_millis(200), predecessor: None },
-        );
+        let engine =
+            Engine::new(bus.clone(), Options { state_dir: state_dir.into(), grace: Duration::from_millis(200), predecessor });
         let (stop, stopped) = oneshot::channel();
         let (runner, hooks) = (engine.clone(), built(text));
         engine.replace(hooks);
