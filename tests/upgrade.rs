@@ -247,12 +247,12 @@ fn the_demo_hands_its_upstream_over_too() {
 }
 
 /// A process that no test started.
-struct Successor(u32);
+struct Successor(String);
 
 impl Drop for Successor {
     fn drop(&mut self) {
         // It is gone already if all went well.
-        let _ = std::process::Command::new("kill").args(["-s", "KILL", &self.0.to_string()]).output();
+        let _ = std::process::Command::new("kill").args(["-s", "KILL", &self.0]).output();
     }
 }
 
@@ -266,7 +266,7 @@ fn sigusr2_has_the_process_start_its_successor_itself() {
     gateway.edit_by_rename(|text| text.replace("service = \"demo\"", "service = \"dmeo\""));
     gateway.signal("USR2");
     gateway.wait_for_log("the process that was to take over has ended (exit status: 64)");
-    assert_eq!((gateway.get("/demo", &[]).status, gateway.owner()), (200, Some(old)));
+    assert_eq!((gateway.get("/demo", &[]).status, gateway.owner()), (200, Some(old.clone())));
     gateway.edit_by_rename(|_| good);
     gateway.signal("USR2");
     let pid = eventually("another process has the folder", || gateway.owner().filter(|owner| *owner != old));
@@ -274,7 +274,7 @@ fn sigusr2_has_the_process_start_its_successor_itself() {
     assert_eq!(gateway.wait().code(), Some(0));
     let answer = gateway.admin("GET", "/status", "").json();
     assert_eq!((gateway.get("/demo", &[]).status, &answer["outbox"]["degraded"]), (200, &Value::from(0)));
-    run("kill", &["-s", "TERM", &successor.0.to_string()]);
+    run("kill", &["-s", "TERM", &successor.0]);
     eventually("it has ended as any other", || gateway.owner().is_none().then_some(()));
     eventually("nobody listens", || std::net::TcpStream::connect_timeout(&gateway.proxy, Duration::from_secs(1)).err());
 }

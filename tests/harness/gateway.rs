@@ -138,13 +138,9 @@ impl Gateway {
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whose the folder is, by its pid file.
-    pub fn owner(&self) -> Option<u32> {
-        std::fs::read_to_string(self.state_dir().join("sluice.pid")).ok()?.trim().parse().ok()
+    pub fn owner(&self) -> Option<String> {
+        Some(std::fs::read_to_string(self.state_dir().join("sluice.pid")).ok()?.trim().to_owned())
     }
 
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

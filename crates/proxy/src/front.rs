@@ -214,7 +214,7 @@ impl ServerApp for Front {
         let mut told = self.leave.clone();
         let mut leave = pin!(told.changed());
         // Whoever is told once is woken for good.
-        poll_fn(|cx| Poll::Ready(drop(leave.as_mut().poll(cx)))).await;
+        poll_fn(|cx| Poll::Ready(leave.as_mut().poll(cx).is_ready())).await;
         let mut left = connection.clients.keepalive_requests;
         while left > 0 {
             left -= 1;
