@@ -27,7 +27,7 @@ use crate::place::Place;
 use crate::prepared::{now, prepare};
 use crate::signals::Signals;
 use crate::stop::Stop;
-use crate::watch::watch;
+use crate::watch::{Look, watch};
 use crate::wiring::Wiring;
 
 /// How long a process that was replaced may need to let go of the outbox, after its last request.
@@ -88,6 +88,7 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
     let Start { demo, upgrade, successor } = start;
     let life = Arc::<Life>::default();
     let signals = Signals::catch(life.clone(), successor)?;
+    let seen = Look::at(file);
     let text = read_file(file)?;
     let bus: Arc<Bus> = Arc::default();
     let limiters: Arc<Limiters> = Arc::default();
@@ -112,7 +113,7 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
         life: life.clone(),
     };
     let control = Control::new(file, text, prepared, parts);
-    if let Err(error) = watch(file, control.clone()) {
+    if let Err(error) = watch(file, seen, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(2);

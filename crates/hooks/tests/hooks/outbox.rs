@@ -7,17 +7,7 @@ use rusqlite::Connection;
 use sluice_config::Hooks;
 use sluice_hooks::{Network, Record, Refused, WantedRecords};
 
-use crate::support::{Receiver, Running, dead, in_time, left, webhook};
-
-/// Waits until the outbox is as it should be.
-async fn outbox_is(running: &Running, state: &str) {
-    let wait = async {
-        while running.engine.outbox().state != state {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    in_time(state, wait).await;
-}
+use crate::support::{Receiver, Running, dead, in_time, left, outbox_is, webhook};
 
 #[tokio::test]
 async fn what_was_taken_in_survives_kills_until_it_is_delivered() {
@@ -222,60 +212,6 @@ async fn what_waited_for_a_hook_that_is_gone_at_the_start_is_dropped_for_good() 
     running.until("stays", |stats| stats.delivered == 1).await;
     running.stop().await;
     assert_eq!(left(dir.path()), (0, 0));
-}
-
-#[tokio::test]
-async fn one_outbox_is_for_one_process() {
-    let (dir, mut receiver, other_dir) = (tempfile::tempdir().unwrap(), Receiver::good().await, tempfile::tempdir().unwrap());
-    let first = Running::start(dir.path(), &webhook("all", dead().await, "retry = { schedule = [\"1h\"] }"));
-    first.emit(1);
-    first.until("all", |stats| stats.retried == 1).await;
-    let second = Running::start(dir.path(), &webhook("all", receiver.addr, ""));
-    outbox_is(&second, "memory").await;
-    assert!(second.engine.outbox().reason.unwrap().contains("another process"));
-    second.emit(2);
-    receiver.next().await;
-    first.stop().await;
-    // What the first one left is the second's now.
-    outbox_is(&second, "ok").await;
-    let stats = second.until("all", |stats| stats.matched == 2).await;
-    assert_eq!(stats.delivered + stats.waiting, 2);
-    second.stop().await;
-    drop(other_dir);
-}
-
-#[tokio::test]
-async fn who_replaces_another_waits_for_its_outbox_and_complains_only_when_that_takes_too_long() {
-    let (dir, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::good().await);
-    let text = webhook("all", receiver.addr, "");
-    let first = Running::start(dir.path(), &webhook("all", dead().await, "retry = { schedule = [\"1h\"] }"));
-    first.emit(1);
-    first.until("all", |stats| stats.retried == 1).await;
-    first.engine.pause(first.id("all")).unwrap();
-    // What comes behind it is in the file: so is the pause.
-    first.emit(2);
-    while first.records("waiting").await.len() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let [patient, hasty] = [3_600_000, 0].map(|time| Running::start_after(Some(Duration::from_millis(time)), dir.path(), &text));
-    outbox_is(&hasty, "memory").await;
-    hasty.stop().await;
-    // What is paused is paused with whoever comes.
-    patient.until("all", |stats| stats.state == "paused").await;
-    patient.emit(3);
-    patient.until("all", |stats| stats.waiting == 1).await;
-    let waiting = patient.engine.outbox();
-    assert_eq!((waiting.state, waiting.degraded), ("opening", 0));
-    assert!(waiting.reason.unwrap().contains("the process before this one"));
-    first.stop().await;
-    outbox_is(&patient, "ok").await;
-    patient.until("all", |stats| stats.waiting == 3).await;
-    patient.engine.resume(patient.id("all")).unwrap();
-    receiver.next().await;
-    // The one that failed waits for its hour.
-    patient.until("all", |stats| (stats.delivered, stats.waiting) == (2, 1)).await;
-    assert_eq!(patient.engine.outbox().degraded, 0);
-    patient.stop().await;
 }
 
 #[tokio::test]

@@ -228,3 +228,13 @@ pub fn left(state_dir: &Path) -> (u64, u64) {
     let sql = "SELECT count(*), coalesce(sum(count), 0) FROM deliveries WHERE state = 0";
     database.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))).unwrap()
 }
+
+/// Waits until the outbox is as it should be.
+pub async fn outbox_is(running: &Running, state: &str) {
+    let wait = async {
+        while running.engine.outbox().state != state {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time(state, wait).await;
+}
