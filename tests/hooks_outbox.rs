@@ -267,6 +267,10 @@ fn secrets_are_in_no_answer_and_not_in_the_outbox() {
     let mut found = 0;
     for entry in std::fs::read_dir(gateway.state_dir()).unwrap() {
         let path = entry.unwrap().path();
+        if !path.is_file() {
+            // The socket for a successor.
+            continue;
+        }
         let bytes = std::fs::read(&path).unwrap();
         for secret in secrets {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} in {}", path.display());

@@ -33,6 +33,7 @@ mod stop;
 mod streaming;
 mod tls;
 mod tls_upstream;
+mod upgrade;
 mod upstreams;
 mod upstreams_broken;
 mod upstreams_health;

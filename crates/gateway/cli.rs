@@ -33,12 +33,19 @@ pub enum LogFormat {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the gateway (what `sluice` does by itself)
-    Run,
+    Run {
+        /// Take the listeners over from the gateway that runs on the same `state_dir`, and have it stop
+        #[arg(long)]
+        upgrade: bool,
+    },
     /// Run the gateway and an httpbin-style upstream to try it on
     Demo {
         /// Where that upstream listens
         #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
         httpbin: SocketAddr,
+        /// Take the listeners over from the demo that runs on the same `state_dir`, and have it stop
+        #[arg(long)]
+        upgrade: bool,
     },
     /// Run the httpbin-style upstream alone
     Httpbin {

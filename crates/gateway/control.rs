@@ -18,6 +18,7 @@ use sluice_proxy::{Live, Traffic};
 use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
+use crate::life::Life;
 use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
 use crate::targets::upstream_health;
@@ -56,6 +57,7 @@ pub struct Control {
     limiters: Arc<Limiters>,
     engine: Arc<Engine>,
     access_log: Arc<AccessLog>,
+    life: Arc<Life>,
     applied: Emitter<ConfigApplied>,
     rejected: Emitter<ConfigRejected>,
     crud: Crud,
@@ -80,6 +82,7 @@ pub struct Parts {
     pub engine: Arc<Engine>,
     pub traffic: Arc<Traffic>,
     pub access_log: Arc<AccessLog>,
+    pub life: Arc<Life>,
 }
 
 impl Control {
@@ -102,6 +105,7 @@ impl Control {
             limiters: parts.limiters,
             engine: parts.engine,
             access_log: parts.access_log,
+            life: parts.life,
             state: Mutex::new(State { text, refused: None }),
             status: ArcSwap::from_pointee(Status { version: 1, applied_at, ..Status::default() }),
             started_at: applied_at,
@@ -117,6 +121,10 @@ impl Control {
     /// Reads the file again. A file that says what is in force already changes nothing; a signal reads it all the same,
     /// for what it refers to may have changed.
     pub fn reload(&self, origin: Origin) {
+        // What is edited by then is another process's, and so is telling of it.
+        if self.life.is_stopping() {
+            return;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match config_file::read_whole(&self.file) {
             Ok(text) => text,
@@ -267,6 +275,10 @@ impl sluice_admin::Control for AdminControl {
             failed_handshakes: traffic.failed_handshakes(),
             ..(*status).clone()
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.life.is_ready()
     }
 
     fn engine(&self) -> Arc<Engine> {

@@ -1,16 +1,22 @@
 //! The `sluice` binary: reads the command line and starts what it asks for.
 
 mod access_log;
+mod announce;
 mod cli;
 mod config_file;
 mod control;
 mod crud;
+mod endpoint;
 mod expiry;
 mod explain;
 mod files;
+mod handover;
 mod hooks;
+mod life;
+mod listeners;
 mod logging;
 mod metrics;
+mod place;
 mod prepared;
 mod priority;
 mod renewal;
@@ -30,6 +36,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, LogFormat};
+use crate::handover::successor::Successor;
+use crate::run::Start;
 
 /// Two allocators were measured under load: see benches/README.md.
 #[global_allocator]
@@ -54,11 +62,13 @@ fn main() -> ExitCode {
     };
     // The one TLS provider of the process; whoever needs TLS finds it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match cli.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(&cli.config, None),
-        Command::Demo { httpbin } => run::run(&cli.config, Some(httpbin)),
+    let successor = Successor::remember(cli.command.is_some());
+    let start = |demo, upgrade| run::run(&cli.config, Start { demo, upgrade, successor });
+    let outcome = match cli.command.unwrap_or(Command::Run { upgrade: false }) {
+        Command::Run { upgrade } => start(None, upgrade),
+        Command::Demo { httpbin, upgrade } => start(Some(httpbin), upgrade),
         Command::Httpbin { listen } => run::httpbin(listen),
-        Command::Check { file } => explain::check(&file.unwrap_or(cli.config)),
+        Command::Check { file } => explain::check(file.as_ref().unwrap_or(&cli.config)),
         Command::Plugins => explain::plugins(),
         Command::Events => explain::events(),
         Command::Handlers => explain::handlers(),

@@ -1,29 +1,37 @@
 //! Starts the gateway: reads the configuration, wires the parts, runs until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pingora_core::server::RunArgs;
-use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
+use sluice_config::{Diagnostics, ProcessEnvironment, Source};
 use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::Traffic;
+use tokio::sync::oneshot;
 
 use crate::access_log::AccessLog;
+use crate::announce::Announcement;
 use crate::config_file::{self, Unread};
 use crate::control::{Control, Parts};
+use crate::handover::successor::Successor;
+use crate::handover::taker::Taker;
+use crate::life::Life;
+use crate::listeners::{Listeners, bind};
+use crate::place::Place;
 use crate::prepared::{now, prepare};
 use crate::signals::Signals;
-use crate::watch::watch;
+use crate::stop::Stop;
+use crate::watch::{Look, watch};
 use crate::wiring::Wiring;
 
-/// How long a listener may take to come up.
-const COME_UP: Duration = Duration::from_secs(10);
+/// How long a process that was replaced may need to let go of the outbox, after its last request.
+const LETS_GO: Duration = Duration::from_secs(10);
 
 /// How the gateway ended: by itself, or because something did not come up.
 pub type Ended = Result<(), String>;
@@ -65,18 +73,36 @@ pub fn read_file(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Runs the gateway, and with `demo` an upstream at that address, until a signal ends it.
-pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
-    let signals = Signals::catch()?;
+/// How the gateway is started.
+pub struct Start {
+    /// Where an upstream to try it on listens.
+    pub demo: Option<SocketAddr>,
+    /// Whether it takes over from one that runs.
+    pub upgrade: bool,
+    /// Who takes over from it, if it is told so.
+    pub successor: Successor,
+}
+
+/// Runs the gateway until a signal ends it, or another process has taken over.
+pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
+    let Start { demo, upgrade, successor } = start;
+    let life = Arc::<Life>::default();
+    let signals = Signals::catch(life.clone(), successor)?;
+    let seen = Look::at(file);
     let text = read_file(file)?;
     let bus: Arc<Bus> = Arc::default();
     let limiters: Arc<Limiters> = Arc::default();
     let source = Source::new(file, text.clone());
     let prepared = prepare(source, &ProcessEnvironment, (None, now()), (&bus, &limiters)).map_err(Failure::BadConfiguration)?;
     let config = prepared.config.clone();
-    let listeners = Listeners::bind(&config, demo)?;
+    let place = Arc::new(Place::new(&config.server.state_dir));
+    // From here on a process that is to be replaced waits for this one.
+    let (taker, inherited) = upgrade.then(|| Taker::ask(&place)).transpose()?.unzip();
+    let listeners = Arc::new(Listeners::open(&config, demo, inherited.unwrap_or_default())?);
     let traffic: Arc<Traffic> = Arc::default();
-    let engine = Engine::new(bus.clone(), sluice_hooks::Options::new(&config.server.state_dir));
+    let mut options = sluice_hooks::Options::new(&config.server.state_dir);
+    options.predecessor = upgrade.then_some(config.server.shutdown_timeout + LETS_GO);
+    let engine = Engine::new(bus.clone(), options);
     let access_log = AccessLog::start(traffic.clone()).context("cannot start a thread")?;
     let parts = Parts {
         bus: bus.clone(),
@@ -84,35 +110,47 @@ pub fn run(file: &Path, demo: Option<SocketAddr>) -> Result<(), Failure> {
         engine: engine.clone(),
         traffic: traffic.clone(),
         access_log: access_log.clone(),
+        life: life.clone(),
     };
     let control = Control::new(file, text, prepared, parts);
-    if let Err(error) = watch(file, control.clone()) {
+    if let Err(error) = watch(file, seen, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(2);
     let not_up = done.clone();
+    let (up, is_up) = sync_channel(1);
+    let (socket, at_socket) = oneshot::channel();
     let wiring = Wiring {
         config: &config,
+        demo,
         control,
         bus,
         engine,
         limiters,
         traffic,
         access_log: access_log.clone(),
-        listeners,
-        signals: signals.clone(),
+        listeners: listeners.clone(),
+        signals,
+        life: life.clone(),
+        place: place.clone(),
+        socket: at_socket,
+        up,
         done,
     };
-    let server = wiring.server();
+    let server = wiring.server()?;
+    let stop = Stop { life: life.clone(), listeners, delay: config.server.shutdown_delay };
     let running = std::thread::Builder::new().name("server".into());
-    let run = move || server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    let run = move || server.run(RunArgs { shutdown_signal: Box::new(stop) });
     running.spawn(run).context("cannot start the server's thread")?;
     // Beside the wait for the end, since a stop may come before everything listens.
+    let announcement = Announcement { config, demo, life, place: place.clone(), taker, up: is_up, socket };
     let announcing = std::thread::Builder::new().name("announce".into());
-    announcing.spawn(move || announce(&config, demo, &not_up)).context("cannot start a thread")?;
+    let announce = move || announcement.make().or_else(|problem| not_up.try_send(Err(problem)));
+    announcing.spawn(announce).context("cannot start a thread")?;
     // Pingora sleeps its whole grace period before it returns; the process is done when the hooks are.
     let ended = stopped.recv().map_err(|_| anyhow!("a part of the gateway broke down"))?;
     access_log.close();
+    place.clear();
     ended.map_err(|problem| anyhow!(problem))?;
     tracing::info!("stopped");
     Ok(())
@@ -129,59 +167,4 @@ pub fn httpbin(listen: SocketAddr) -> Result<(), Failure> {
         anyhow::Ok(sluice_httpbin::serve(listener, stop).await?)
     });
     Ok(served?)
-}
-
-/// The addresses are taken before anything runs, so that one in use is a clear error.
-pub struct Listeners {
-    pub admin: TcpListener,
-    pub httpbin: Option<TcpListener>,
-}
-
-impl Listeners {
-    fn bind(config: &Config, demo: Option<SocketAddr>) -> Result<Self, Failure> {
-        for (address, key) in proxies(config) {
-            // Pingora binds it again by itself.
-            drop(bind(address, key)?);
-        }
-        let httpbin = demo.map(|address| bind(address, "--httpbin")).transpose()?;
-        Ok(Self { admin: bind(config.admin.listen, "admin.listen")?, httpbin })
-    }
-}
-
-/// Where the proxy listens, and which key says so.
-fn proxies(config: &Config) -> impl Iterator<Item = (SocketAddr, &'static str)> {
-    let plain = config.server.listen.iter().map(|address| (*address, "server.listen"));
-    plain.chain(config.server.tls.iter().map(|tls| (tls.listen, "server.tls")))
-}
-
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    listener.with_context(|| format!("cannot listen on {address} ({key}); stop who holds it, or write another address"))
-}
-
-/// Says what listens where, once it does, and what to try. A listener that does not come up ends the gateway.
-fn announce(config: &Config, demo: Option<SocketAddr>, failed: &SyncSender<Ended>) {
-    for (address, key) in proxies(config) {
-        let until = Instant::now() + COME_UP;
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            if Instant::now() > until {
-                // Nobody listens any more if the gateway is stopping by now.
-                let _ = failed.try_send(Err(format!("nothing listens on {address} ({key}) after {COME_UP:?}")));
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let scheme = if key == "server.tls" { "https" } else { "http" };
-        tracing::info!("proxy on {scheme}://{address}");
-    }
-    tracing::info!("Admin API on http://{}", config.admin.listen);
-    if let Some(address) = demo {
-        tracing::info!("httpbin-style upstream on http://{address}");
-        let proxy = config.server.listen.first().map(ToString::to_string).unwrap_or_default();
-        tracing::info!("try: curl -i -H 'apikey: joe-key' http://{proxy}/demo   (the fourth time in a minute is refused)");
-        tracing::info!(
-            "then: curl http://{}/event-hooks, or edit the configuration and watch it take effect",
-            config.admin.listen
-        );
-    }
 }

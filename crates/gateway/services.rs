@@ -21,7 +21,7 @@ use crate::priority::give_way;
 use crate::renewal::Renewal;
 use crate::run::Ended;
 use crate::signals::Signals;
-use crate::stop::{begun, drained};
+use crate::stop::{Farewell, begun, drained};
 
 /// How often limiters drop keys at rest, and the ends of certificates are looked at.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -50,13 +50,17 @@ impl BackgroundService for Hooks {
 pub struct Admin {
     pub listener: Mutex<Option<std::net::TcpListener>>,
     pub router: axum::Router,
+    pub farewell: Farewell,
 }
 
 #[async_trait]
 impl BackgroundService for Admin {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, shutdown: ShutdownWatch) {
         let Some(listener) = take(&self.listener) else { return };
-        let stop = async move { begun(&mut shutdown).await };
+        // Until then a process that is being replaced answers.
+        self.farewell.life.started().await;
+        // Whoever asks in a stop whether the gateway is ready is told no, and not left without an answer.
+        let stop = self.farewell.clone().said(shutdown);
         if let Err(error) = sluice_admin::serve(listener, self.router.clone(), stop).await {
             tracing::error!(%error, "the Admin API ended");
         }
@@ -66,15 +70,16 @@ impl BackgroundService for Admin {
 /// The upstream of `sluice demo`.
 pub struct Httpbin {
     pub listener: Mutex<Option<std::net::TcpListener>>,
-    pub drained: watch::Receiver<bool>,
+    pub farewell: Farewell,
 }
 
 #[async_trait]
 impl BackgroundService for Httpbin {
-    async fn start(&self, _shutdown: ShutdownWatch) {
+    async fn start(&self, shutdown: ShutdownWatch) {
         let Some(listener) = take(&self.listener) else { return };
         // It goes last: requests under way are on their way to it.
-        if let Err(error) = sluice_httpbin::serve(listener, drained(self.drained.clone())).await {
+        let stop = self.farewell.clone().said(shutdown);
+        if let Err(error) = sluice_httpbin::serve(listener, stop).await {
             tracing::error!(%error, "the demo's upstream ended");
         }
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::Context;
-use async_trait::async_trait;
-use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+
+use crate::handover::successor::Successor;
+use crate::life::{Life, Why};
 
 /// What the process was told.
 #[derive(Clone)]
 pub struct Signals {
-    stop: watch::Receiver<bool>,
     /// Told by SIGHUP.
     pub hangup: Arc<Notify>,
     /// Told by SIGHUP and SIGUSR1: files that are written may have been moved.
@@ -24,63 +24,72 @@ struct Caught {
     int: Signal,
     hangup: Signal,
     user: Signal,
+    upgrade: Signal,
+}
+
+/// Who acts on signals.
+struct Listening {
+    life: Arc<Life>,
+    successor: Successor,
+    hangup: Arc<Notify>,
+    reopen: Arc<Notify>,
 }
 
 impl Signals {
     /// Catches signals from now on, in a thread of its own.
-    pub fn catch() -> anyhow::Result<Self> {
-        let (stop, stopped) = watch::channel(false);
+    pub fn catch(life: Arc<Life>, successor: Successor) -> anyhow::Result<Self> {
         let [hangup, reopen] = [(); 2].map(|()| Arc::<Notify>::default());
         let (ready, caught) = sync_channel(1);
-        let told = [hangup.clone(), reopen.clone()];
+        let listening = Listening { life, successor, hangup: hangup.clone(), reopen: reopen.clone() };
         let thread = std::thread::Builder::new().name("signals".into());
-        thread.spawn(move || wait(&ready, &stop, &told)).context("cannot start a thread")?;
+        thread.spawn(move || listening.wait(&ready)).context("cannot start a thread")?;
         caught.recv().context("the thread for signals ended")?.context("signals cannot be caught")?;
-        Ok(Self { stop: stopped, hangup, reopen })
+        Ok(Self { hangup, reopen })
     }
 }
 
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    async fn recv(&self) -> ShutdownSignal {
-        let mut stop = self.stop.clone();
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            return std::future::pending().await;
+impl Listening {
+    fn wait(&self, ready: &SyncSender<std::io::Result<()>>) {
+        let caught = tokio::runtime::Builder::new_current_thread().enable_io().build().and_then(|runtime| {
+            let caught = runtime.block_on(async { catch() })?;
+            Ok((runtime, caught))
+        });
+        let (runtime, mut caught) = match caught {
+            Ok(caught) => caught,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        if ready.send(Ok(())).is_ok() {
+            runtime.block_on(self.act(&mut caught));
         }
-        ShutdownSignal::GracefulTerminate
     }
-}
 
-/// SIGTERM or SIGINT stops; a second one ends the process at once.
-fn wait(ready: &SyncSender<std::io::Result<()>>, stop: &watch::Sender<bool>, [hangup, reopen]: &[Arc<Notify>; 2]) {
-    let caught = tokio::runtime::Builder::new_current_thread().enable_io().build().and_then(|runtime| {
-        let caught = runtime.block_on(async {
-            let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
-            let [term, int, hangup, user] = kinds.map(signal);
-            std::io::Result::Ok(Caught { term: term?, int: int?, hangup: hangup?, user: user? })
-        })?;
-        Ok((runtime, caught))
-    });
-    let (runtime, mut caught) = match caught {
-        Ok(caught) => caught,
-        Err(error) => return drop(ready.send(Err(error))),
-    };
-    if ready.send(Ok(())).is_err() {
-        return;
-    }
-    runtime.block_on(async {
+    /// SIGTERM or SIGINT stops; a second one ends the process at once.
+    async fn act(&self, caught: &mut Caught) {
+        let mut asked = false;
         loop {
             tokio::select! {
-                _ = caught.hangup.recv() => { reopen.notify_one(); hangup.notify_one(); continue }
-                _ = caught.user.recv() => { reopen.notify_one(); continue }
+                _ = caught.hangup.recv() => { self.reopen.notify_one(); self.hangup.notify_one(); continue }
+                _ = caught.user.recv() => { self.reopen.notify_one(); continue }
+                _ = caught.upgrade.recv() => { self.successor.start(); continue }
                 _ = caught.term.recv() => {}
                 _ = caught.int.recv() => {}
             }
-            if stop.send_replace(true) {
+            if std::mem::replace(&mut asked, true) {
                 tracing::warn!("stopped at once by a second signal");
                 std::process::exit(130);
             }
-            tracing::info!("stopping: no more requests are accepted, those under way end");
+            self.life.stop(Why::Asked);
         }
-    });
+    }
+}
+
+/// Signals are caught once this was called in a runtime.
+fn catch() -> std::io::Result<Caught> {
+    Ok(Caught {
+        term: signal(SignalKind::terminate())?,
+        int: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+        user: signal(SignalKind::user_defined1())?,
+        upgrade: signal(SignalKind::user_defined2())?,
+    })
 }

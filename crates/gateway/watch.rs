@@ -24,15 +24,15 @@ const OPEN_WRITER: Duration = Duration::from_secs(5);
 /// How often the file is looked at without an event.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Watches the file for as long as the process lives.
-pub fn watch(file: &Path, control: Arc<Control>) -> notify::Result<()> {
+/// Watches the file for as long as the process lives; `seen` is how it looked before it was read.
+pub fn watch(file: &Path, seen: Look, control: Arc<Control>) -> notify::Result<()> {
     let (sender, events) = channel();
     let mut watcher = notify::recommended_watcher(sender)?;
     for folder in folders(file) {
         watcher.watch(&folder, RecursiveMode::NonRecursive)?;
     }
     let file = file.to_owned();
-    let watching = move || follow(&watcher, &events, &file, &control);
+    let watching = move || follow(&watcher, &events, (&file, seen), &control);
     thread::Builder::new().name("watch".into()).spawn(watching).map(drop).map_err(notify::Error::io)
 }
 
@@ -48,9 +48,14 @@ fn folders(file: &Path) -> BTreeSet<PathBuf> {
     [Some(folder), target.ok()].into_iter().flatten().collect()
 }
 
-fn follow(_watcher: &RecommendedWatcher, events: &Receiver<notify::Result<Event>>, file: &Path, control: &Control) {
-    let mut due: Option<Instant> = None;
-    let mut seen = Look::at(file);
+fn follow(
+    _watcher: &RecommendedWatcher,
+    events: &Receiver<notify::Result<Event>>,
+    (file, mut seen): (&Path, Look),
+    control: &Control,
+) {
+    // What was edited before anybody watched.
+    let mut due = (Look::at(file) != seen).then(|| Instant::now() + SETTLE);
     loop {
         let wait = due.map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
         match events.recv_timeout(wait) {

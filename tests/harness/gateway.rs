@@ -1,7 +1,7 @@
 //! The real binary, in a folder and on ports of its own.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,10 +11,22 @@ use tempfile::TempDir;
 
 use super::{Answer, DEADLINE, Request, eventually, free_address, request};
 
+const UPGRADE: &str = "--upgrade";
+
+/// Sluice on the configuration in this folder.
+fn command(folder: &TempDir, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.args(words).arg("--config").arg(folder.path().join("gateway.toml")).env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
 pub struct Gateway {
     pub proxy: SocketAddr,
     pub admin: SocketAddr,
     folder: TempDir,
+    /// What it was started as.
+    words: Vec<String>,
     child: Child,
     log: Arc<Log>,
     reader: Option<JoinHandle<()>>,
@@ -39,31 +51,32 @@ impl Gateway {
 
     /// The same, with more keys of `[server]`.
     pub fn start_server(config: &str, server_keys: &str) -> Self {
-        let gateway = Self::start_whole(config, server_keys, "");
-        // It says so when everything listens, and not the plain proxy alone.
-        gateway.wait_for_log("Admin API on ");
-        gateway
+        Self::start_whole(config, server_keys, "")
+    }
+
+    /// A demo, with its upstream there.
+    pub fn start_demo(config: &str, upstream: SocketAddr) -> Self {
+        let (folder, proxy, admin) = Self::write(config, "", "");
+        Self::spawn(folder, (proxy, admin), &["demo", "--httpbin", &upstream.to_string()])
     }
 
     fn start_whole(config: &str, server_keys: &str, admin_keys: &str) -> Self {
+        let (folder, proxy, admin) = Self::write(config, server_keys, admin_keys);
+        Self::spawn(folder, (proxy, admin), &["run"])
+    }
+
+    fn write(config: &str, server_keys: &str, admin_keys: &str) -> (TempDir, SocketAddr, SocketAddr) {
         let (proxy, admin) = (free_address(), free_address());
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let server = format!("[server]\nlisten = [\"{proxy}\"]\nthreads = 2\nstate_dir = {state:?}\n{server_keys}\n");
         let text = format!("{server}[admin]\nlisten = \"{admin}\"\n{admin_keys}\n{config}");
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        Self::spawn(folder, proxy, admin)
+        (folder, proxy, admin)
     }
 
-    fn spawn(folder: TempDir, proxy: SocketAddr, admin: SocketAddr) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
-            .args(["run", "--config"])
-            .arg(folder.path().join("gateway.toml"))
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    fn spawn(folder: TempDir, (proxy, admin): (SocketAddr, SocketAddr), words: &[&str]) -> Self {
+        let mut child = command(&folder, words).spawn().unwrap();
         let log = Arc::<Log>::default();
         let (stderr, shared) = (child.stderr.take().unwrap(), log.clone());
         let reader = std::thread::spawn(move || {
@@ -72,11 +85,12 @@ impl Gateway {
                 shared.more.notify_all();
             }
         });
-        let mut gateway = Self { proxy, admin, folder, child, log, reader: Some(reader) };
-        eventually("the gateway accepts connections", || {
+        let words = words.iter().map(ToString::to_string).filter(|word| word != UPGRADE).collect();
+        let mut gateway = Self { proxy, admin, folder, words, child, log, reader: Some(reader) };
+        // It says so when everything listens and the file is watched.
+        eventually("the gateway is up", || {
             assert!(gateway.child.try_wait().unwrap().is_none(), "the gateway ended:\n{}", gateway.log().join("\n"));
-            let up = |address| TcpStream::connect(address).is_ok();
-            (up(proxy) && up(admin)).then_some(())
+            gateway.log().iter().any(|line| line.contains("Admin API on ")).then_some(())
         });
         gateway
     }
@@ -95,8 +109,35 @@ impl Gateway {
     }
 
     fn start_again(mut self) -> Self {
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        Self::spawn(folder, self.proxy, self.admin)
+        let folder = self.leave_folder();
+        Self::spawn(folder, (self.proxy, self.admin), &["run"])
+    }
+
+    /// Starts a process that takes over from this one, and waits until it has.
+    pub fn upgrade(&mut self) -> Self {
+        let folder = self.leave_folder();
+        let words: Vec<&str> = self.words.iter().map(String::as_str).chain([UPGRADE]).collect();
+        let gateway = Self::spawn(folder, (self.proxy, self.admin), &words);
+        gateway.wait_for_log("took over");
+        gateway
+    }
+
+    /// Starts a process that is to take over and cannot: with which code it ends, and what it says.
+    pub fn fail_to_upgrade(&self) -> (Option<i32>, String) {
+        let mut child = command(&self.folder, &["run", UPGRADE]).spawn().unwrap();
+        let code = eventually("the new process ends", || child.try_wait().unwrap()).code();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (code, said)
+    }
+
+    fn leave_folder(&mut self) -> TempDir {
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
+    /// Whose the folder is, by its pid file.
+    pub fn owner(&self) -> Option<String> {
+        Some(std::fs::read_to_string(self.state_dir().join("sluice.pid")).ok()?.trim().to_owned())
     }
 
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -3,6 +3,7 @@
 mod client;
 mod deliveries;
 mod gateway;
+mod load;
 mod node;
 mod receiver;
 mod server;
@@ -13,6 +14,7 @@ mod wait;
 pub use client::{Answer, Request, get, parse, raw, read_head, request, unchunked};
 pub use deliveries::{DIES, WAITS, consumer_hook, raise, records, texts};
 pub use gateway::Gateway;
+pub use load::Load;
 pub use node::{Node, ok};
 pub use receiver::{Behaviour, Received, Receiver};
 pub use server::{Server, gated, httpbin};

@@ -43,6 +43,13 @@ impl Streams {
         self.0.clone().ready().await.unwrap().send_request(request, true).unwrap().0
     }
 
+    /// Waits until no more can be asked here.
+    pub async fn ended(&self) {
+        while self.0.clone().ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks without a body, for the whole answer.
     pub async fn get(&self, request: Request<()>) -> Answer {
         whole(self.send(request).await.await.unwrap()).await

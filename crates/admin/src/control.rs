@@ -17,6 +17,8 @@ pub trait Control: Send + Sync + 'static {
     fn config(&self) -> Arc<Config>;
     /// How the gateway is.
     fn status(&self) -> Status;
+    /// Whether everything listens, and no stop has begun.
+    fn is_ready(&self) -> bool;
     /// The hooks at work.
     fn engine(&self) -> Arc<Engine>;
     /// The limits at work.

@@ -18,6 +18,9 @@ use crate::error::Error;
 const BAD_HOST: &str = "this Host is refused: the Admin API is reached by an IP address or as localhost only";
 const BAD_ORIGIN: &str = "this request is refused: it comes from the page of another site";
 
+/// What load balancers ask without a token: it is known to whoever can connect.
+const OPEN: [&str; 2] = ["/status/live", "/status/ready"];
+
 /// Lets a request through, or answers why not.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
@@ -28,7 +31,8 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     if is_foreign(request.method(), headers, host) {
         return forbidden(BAD_ORIGIN);
     }
-    if !app.options.token.as_deref().is_none_or(|token| has_token(headers, token)) {
+    let open = OPEN.contains(&request.uri().path());
+    if !open && !app.options.token.as_deref().is_none_or(|token| has_token(headers, token)) {
         return Error::Plain(StatusCode::UNAUTHORIZED, "Invalid RBAC credentials").into_response();
     }
     next.run(request).await

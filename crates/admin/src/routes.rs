@@ -88,6 +88,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/snis", list::<Sni>()),
         ("/snis/{snis}", one::<Sni>()),
         ("/status", get(status::status)),
+        ("/status/live", get(status::live)),
+        ("/status/ready", get(status::ready)),
         ("/upstreams", list::<Upstream>()),
         ("/upstreams/{upstreams}", one::<Upstream>()),
         ("/upstreams/{upstreams}/health", get(upstreams::health)),

@@ -19,6 +19,8 @@ use tokio::time::{sleep, timeout};
 const MOST_CONNECTIONS: usize = 512;
 /// How long a connection may be idle, or take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long who has just connected has to say what he wants: after that hyper closes what has said nothing.
+const ARRIVAL: Duration = Duration::from_millis(50);
 /// How long a stop waits for the requests under way.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long to rest when the system is out of file descriptors.
@@ -45,6 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         });
     }
     drop(listener);
+    sleep(ARRIVAL).await;
     // Whoever is not done by then is cut off as the runtime stops.
     let _ = timeout(FAREWELL, graceful.shutdown()).await;
     Ok(())

@@ -25,6 +25,19 @@ pub(crate) async fn status(State(app): Shared) -> Response {
     reply::json(StatusCode::OK, &body)
 }
 
+/// `GET /status/ready`: whether requests should be sent here. Asked by load balancers, so nobody shows a token for it.
+pub(crate) async fn ready(State(app): Shared) -> Response {
+    if app.control.is_ready() {
+        return reply::json(StatusCode::OK, &json!({ "message": "ready" }));
+    }
+    reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "message": "not ready: the gateway starts or stops" }))
+}
+
+/// `GET /status/live`: whoever gets an answer knows.
+pub(crate) async fn live() -> Response {
+    reply::json(StatusCode::OK, &json!({ "message": "live" }))
+}
+
 /// `GET /config/status`.
 pub(crate) async fn config(State(app): Shared) -> Response {
     reply::json(StatusCode::OK, &configuration(&app.control.status()))

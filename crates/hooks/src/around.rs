@@ -27,9 +27,9 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    pub fn new(bus: &Arc<Bus>, state_dir: &Path) -> Self {
+    pub fn new(bus: &Arc<Bus>, state_dir: &Path, predecessor: Option<Duration>) -> Self {
         let hooks = Arc::default();
-        Self::with(bus, Outbox::new(state_dir, Arc::clone(&hooks)), hooks)
+        Self::with(bus, Outbox::new(state_dir, predecessor, Arc::clone(&hooks)), hooks)
     }
 
     /// The same with this outbox.

@@ -26,6 +26,7 @@ use crate::hook::Hook;
 use crate::job::{Data, Job, unix_ms};
 use crate::lane::Lane;
 use crate::outbox::{Change, Kept, Told};
+use crate::standing::Standing;
 use crate::stats::HookStats;
 
 /// How long the beginning waits for what earlier processes left; if it comes later, it is taken up then.
@@ -42,12 +43,14 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// How long a stop goes on delivering before it keeps the rest.
     pub grace: Duration,
+    /// How long a process that this one replaces may go on delivering out of the outbox; none if there is no such process.
+    pub predecessor: Option<Duration>,
 }
 
 impl Options {
     /// The usual: half a second of grace.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self { state_dir: state_dir.into(), grace: Duration::from_millis(500) }
+        Self { state_dir: state_dir.into(), grace: Duration::from_millis(500), predecessor: None }
     }
 }
 
@@ -75,11 +78,11 @@ struct Lanes {
 impl Engine {
     /// An engine without hooks. Nothing happens before [`Engine::run`].
     pub fn new(bus: Arc<Bus>, options: Options) -> Arc<Self> {
-        let Options { state_dir, grace } = options;
+        let Options { state_dir, grace, predecessor } = options;
         Arc::new(Self {
             grace,
             lanes: Mutex::default(),
-            around: Arc::new(Around::new(&bus, &state_dir)),
+            around: Arc::new(Around::new(&bus, &state_dir, predecessor)),
             bus,
             clients: Arc::default(),
             progress: Arc::default(),
@@ -257,18 +260,23 @@ impl Engine {
         match told {
             Told::Opened { kept, standings, last_seq } => {
                 self.around.order.begin_behind(last_seq);
-                for (hook, standing) in standings {
-                    if let Some(lane) = self.lane(hook) {
-                        lane.stand(standing);
-                    }
-                }
+                self.stand(standings);
                 self.take_up(kept);
             }
+            Told::Standings(standings) => self.stand(standings),
             Told::Degraded(reason) => self.around.reports.degraded(&reason),
             Told::Behind => {
                 let now = Instant::now();
                 self.active().iter().for_each(|lane| lane.tell_all(now));
                 self.around.outbox.tell(Change::Whole);
+            }
+        }
+    }
+
+    fn stand(&self, standings: Vec<(Uuid, Standing)>) {
+        for (hook, standing) in standings {
+            if let Some(lane) = self.lane(hook) {
+                lane.stand(standing);
             }
         }
     }

@@ -47,6 +47,8 @@ const LAST: Duration = Duration::from_secs(2);
 pub(crate) enum Told {
     /// It is open: this is what earlier processes left, and how hooks stood.
     Opened { kept: Vec<Kept>, standings: Vec<(Uuid, Standing)>, last_seq: u64 },
+    /// A process that is being replaced has it still: this is how hooks stand there.
+    Standings(Vec<(Uuid, Standing)>),
     /// It cannot be written.
     Degraded(String),
     /// It can be written again, but has missed changes.
@@ -67,6 +69,8 @@ pub struct OutboxStatus {
 /// What the writer and everybody else share.
 pub(crate) struct Shared {
     dir: PathBuf,
+    /// How long a process that is being replaced may have it still; none if there is no such process.
+    predecessor: Option<Duration>,
     /// What `[hooks]` says.
     hooks: Arc<ArcSwap<Hooks>>,
     status: Mutex<OutboxStatus>,
@@ -89,16 +93,16 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// One that is not open yet: what it is told, it forgets.
-    pub fn new(state_dir: &Path, hooks: Arc<ArcSwap<Hooks>>) -> Self {
-        let status = OutboxStatus { state: "closed", reason: None, degraded: 0 };
-        let shared = Shared { dir: state_dir.to_owned(), hooks, status: Mutex::new(status), missed: AtomicBool::new(false) };
+    pub fn new(state_dir: &Path, predecessor: Option<Duration>, hooks: Arc<ArcSwap<Hooks>>) -> Self {
+        let status = Mutex::new(OutboxStatus { state: "closed", reason: None, degraded: 0 });
+        let shared = Shared { dir: state_dir.to_owned(), predecessor, hooks, status, missed: AtomicBool::new(false) };
         Self { shared: Arc::new(shared), sender: Mutex::default() }
     }
 
     /// One that somebody else listens to.
     #[cfg(test)]
     pub fn overheard() -> (Self, std::sync::mpsc::Receiver<Change>) {
-        let outbox = Self::new(Path::new("nowhere"), Arc::default());
+        let outbox = Self::new(Path::new("nowhere"), None, Arc::default());
         let (sender, changes) = sync_channel(ROOM);
         *outbox.sender() = Some(sender);
         (outbox, changes)

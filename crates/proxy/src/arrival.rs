@@ -37,8 +37,8 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// The next request. `timer` is the connection's; `shutdown` says when an idle connection is waited for no longer.
-pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>, shutdown: Option<&ShutdownWatch>) -> Next {
+/// The next request. `timer` is the connection's; `leave` says when an idle connection is waited for no longer.
+pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>, leave: &ShutdownWatch) -> Next {
     let clients = connection.clients;
     let mut head = Head::default();
     let mut until = Instant::now() + clients.keepalive_timeout;
@@ -63,7 +63,7 @@ pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>
                 sleep(PAUSE).await;
             }
         }
-        match more(connection, timer.as_mut(), until, shutdown).await {
+        match more(connection, timer.as_mut(), until, leave).await {
             Ok(1..) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut && pieces > 0 => return Next::Bad(Bad::SLOW),
             Ok(0) | Err(_) => return Next::Nothing,
@@ -71,18 +71,18 @@ pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>
     }
 }
 
-/// Reads more. 0: the client has closed, or the gateway stops.
+/// Reads more. 0: the client has closed, or is waited for no longer.
 async fn more(
     connection: &mut Connection,
     mut timer: Pin<&mut Sleep>,
     until: Instant,
-    shutdown: Option<&ShutdownWatch>,
+    leave: &ShutdownWatch,
 ) -> io::Result<usize> {
     poll_fn(|cx| {
         if let Poll::Ready(more) = connection.poll_more(cx) {
             return Poll::Ready(more);
         }
-        if shutdown.is_some_and(is_begun) {
+        if is_begun(leave) {
             return Poll::Ready(Ok(0));
         }
         // The timer is set seldom and looked at when it fires; requests move only `until`.

@@ -43,6 +43,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// What Pingora's listeners hand connections to.
 pub struct Front {
     gateway: Gateway,
+    /// Told, some time after a stop began, that connections which had nothing to say since are closed.
+    leave: ShutdownWatch,
     pingora: Arc<HttpProxy<Gateway>>,
     crowd: Arc<Crowd>,
     /// How many connections there may be if the configuration does not say.
@@ -58,15 +60,16 @@ enum Served {
 }
 
 impl Front {
-    /// The way in to this gateway, for as many connections if the configuration does not say how many.
-    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway, most: usize) -> Self {
+    /// The way in to this gateway, for as many connections if the configuration does not say how many. When it stops,
+    /// answers tell clients to go, and `leave` that whoever had nothing more to ask is sent away.
+    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway, leave: ShutdownWatch, most: usize) -> Self {
         let mut pingora = pingora_proxy::http_proxy(conf, gateway.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(gateway.snapshot().clients.keepalive_timeout);
         pingora.server_options = Some(options);
         pingora.h2_options = Some(streams());
-        Self { pingora: Arc::new(pingora), gateway, crowd: Arc::default(), most }
+        Self { pingora: Arc::new(pingora), gateway, leave, crowd: Arc::default(), most }
     }
 
     /// Lets a connection in, if there is room, as its listener says.
@@ -198,22 +201,23 @@ fn streams() -> H2Options {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let open = self.gateway.traffic.accept();
         let (connection, _place) = self.let_in(stream).await?;
         let mut connection = Box::new(connection);
-        let _open = self.gateway.traffic.connect(connection.caller.tls.is_some());
+        open.came_in(connection.caller.tls.is_some());
         if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.hand_over_all(connection, shutdown).await;
         }
         let mut timer = pin!(sleep(connection.clients.keepalive_timeout));
-        let mut told = shutdown.clone();
-        let mut stop = pin!(told.changed());
-        // Whoever is told once is woken for good. Who came when the gateway was stopping already has one request.
-        let stopping = poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_ready())).await;
-        let mut left = if stopping { 1 } else { connection.clients.keepalive_requests };
+        let mut told = self.leave.clone();
+        let mut leave = pin!(told.changed());
+        // Whoever is told once is woken for good.
+        poll_fn(|cx| Poll::Ready(leave.as_mut().poll(cx).is_ready())).await;
+        let mut left = connection.clients.keepalive_requests;
         while left > 0 {
             left -= 1;
             connection.last = left == 0;
-            match next(&mut connection, timer.as_mut(), (!stopping).then_some(shutdown)).await {
+            match next(&mut connection, timer.as_mut(), &self.leave).await {
                 Next::Plain(request, bytes) => match self.serve(&request, &connection, shutdown).await {
                     Served::Answered(true) => {}
                     Served::Answered(false) => break,
@@ -237,6 +241,8 @@ impl ServerApp for Front {
     }
 
     async fn cleanup(&self) {
+        // Pingora drops requests then that it has not read yet. A sender that is gone means the same.
+        let _ = self.leave.clone().wait_for(|leave| *leave).await;
         self.pingora.cleanup().await;
     }
 }

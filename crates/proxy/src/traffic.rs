@@ -15,6 +15,7 @@ pub struct Traffic {
     failed_handshakes: AtomicU64,
     plain: AtomicU64,
     tls: AtomicU64,
+    accepted: AtomicU64,
     closed: AtomicU64,
     pub(crate) unrouted: Tally,
     pub(crate) lines: Lines,
@@ -53,12 +54,14 @@ impl Traffic {
     pub fn connections(&self) -> Connections {
         let closed = self.closed.load(Ordering::Acquire);
         let [plain, tls] = [&self.plain, &self.tls].map(|counter| counter.load(Ordering::Acquire));
-        Connections { plain, tls, open: (plain + tls).saturating_sub(closed) }
+        // In this order no connection is closed before it was accepted.
+        let accepted = self.accepted.load(Ordering::Acquire);
+        Connections { plain, tls, open: accepted.saturating_sub(closed) }
     }
 
     /// A client has connected. It is gone when what is returned is.
-    pub(crate) fn connect(self: &Arc<Self>, tls: bool) -> Open {
-        if tls { &self.tls } else { &self.plain }.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn accept(self: &Arc<Self>) -> Open {
+        self.accepted.fetch_add(1, Ordering::AcqRel);
         Open(self.clone())
     }
 
@@ -83,12 +86,19 @@ pub struct Connections {
     pub plain: u64,
     /// With TLS, since the start.
     pub tls: u64,
-    /// Of both, now.
+    /// Of both, and of those that are not in yet, now.
     pub open: u64,
 }
 
 /// A connection that is open.
 pub(crate) struct Open(Arc<Traffic>);
+
+impl Open {
+    /// It came in, with TLS or without.
+    pub fn came_in(&self, tls: bool) {
+        if tls { &self.0.tls } else { &self.0.plain }.fetch_add(1, Ordering::AcqRel);
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {

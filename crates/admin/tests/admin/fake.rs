@@ -122,6 +122,10 @@ impl Control for Fake {
         }
     }
 
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn engine(&self) -> Arc<Engine> {
         self.engine.clone()
     }

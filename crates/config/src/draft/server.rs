@@ -38,6 +38,7 @@ impl Reader {
             client_ip_header: table.client_ip_header,
             state_dir: table.state_dir,
             shutdown_timeout: table.shutdown_timeout.duration(),
+            shutdown_delay: table.shutdown_delay.duration(),
             clients: self.clients(table.clients),
         }
     }

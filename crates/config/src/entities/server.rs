@@ -32,6 +32,8 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Duration,
+    /// How long the proxy still accepts after a stop was asked for.
+    pub shutdown_delay: Duration,
     /// What clients may take.
     pub clients: Clients,
 }

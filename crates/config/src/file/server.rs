@@ -37,6 +37,8 @@ pub(crate) struct ServerTable {
     pub state_dir: PathBuf,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Millis,
+    /// How long the proxy still accepts after a stop was asked for, and `/status/ready` says 503 already.
+    pub shutdown_delay: Millis,
     /// What clients may take before they are refused.
     pub clients: ClientsTable,
 }
@@ -53,6 +55,7 @@ impl Default for ServerTable {
             dns_resolver: Vec::new(),
             state_dir: PathBuf::from(".sluice"),
             shutdown_timeout: Millis(30_000),
+            shutdown_delay: Millis(0),
             clients: ClientsTable::default(),
         }
     }

@@ -73,10 +73,7 @@ impl Database {
 
     /// How hooks stood.
     pub fn standings(&self) -> rusqlite::Result<Vec<(Uuid, Standing)>> {
-        let mut select = self.0.prepare("SELECT id, standing FROM hooks")?;
-        let read = |row: &rusqlite::Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), row.get::<_, String>(1)?));
-        let all: Vec<(Uuid, String)> = select.query_map([], read)?.collect::<Result<_, _>>()?;
-        Ok(all.into_iter().filter_map(|(id, json)| Some((id, serde_json::from_str(&json).ok()?))).collect())
+        standings(&self.0)
     }
 
     /// The newest place that a row has.
@@ -101,6 +98,14 @@ impl Database {
         let more = trim::some(&transaction, hooks)?;
         transaction.commit().map(|()| more)
     }
+}
+
+/// How hooks stood, for whoever looks in.
+pub(super) fn standings(file: &Connection) -> rusqlite::Result<Vec<(Uuid, Standing)>> {
+    let mut select = file.prepare("SELECT id, standing FROM hooks")?;
+    let read = |row: &rusqlite::Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), row.get::<_, String>(1)?));
+    let all: Vec<(Uuid, String)> = select.query_map([], read)?.collect::<Result<_, _>>()?;
+    Ok(all.into_iter().filter_map(|(id, json)| Some((id, serde_json::from_str(&json).ok()?))).collect())
 }
 
 fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {

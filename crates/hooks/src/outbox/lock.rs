@@ -10,12 +10,12 @@ use rustix::fs::{FlockOperation, flock};
 pub(super) struct Lock(#[expect(dead_code, reason = "it is only held")] File);
 
 impl Lock {
-    /// Takes it, if nobody has it.
-    pub fn take(dir: &Path) -> io::Result<Self> {
+    /// Takes it; nothing if another process has it.
+    pub fn take(dir: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("outbox.lock"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(io::Error::other("another process uses it (state_dir is for one gateway)")),
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,5 +1,6 @@
 //! The one who writes: a thread that takes all changes that are there and commits them together.
 
+use std::fmt;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::change::Change;
-use super::database::Database;
+use super::database::{self, Database};
 use super::lock::Lock;
 use super::{Shared, Told, schema};
 
@@ -35,6 +36,29 @@ pub(super) struct Writer {
 
 /// Everybody who tells is gone.
 struct End;
+
+/// Why the file is not open.
+enum Closed {
+    /// Another process has it.
+    Held,
+    /// It cannot be opened.
+    Broken(String),
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held => f.write_str("another process uses it (state_dir is for one gateway)"),
+            Self::Broken(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl Closed {
+    fn because(error: impl fmt::Display) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
 
 impl Writer {
     pub fn new(shared: Arc<Shared>, changes: Receiver<Change>, told: mpsc::Sender<Told>) -> Self {
@@ -65,10 +89,14 @@ impl Writer {
         loop {
             match self.try_open() {
                 Ok(database) => return Some(database),
+                Err(Closed::Held) if !self.opened && self.shared.predecessor.is_some_and(|time| began.elapsed() < time) => {
+                    self.wait_for_predecessor();
+                    self.forget_for(SOON).ok()?;
+                }
                 // An earlier process may need a moment to end; who is told meanwhile waits in the channel.
                 Err(_) if !self.opened && began.elapsed() < LATER => std::thread::sleep(SOON),
-                Err(reason) => {
-                    self.degrade(&reason);
+                Err(closed) => {
+                    self.degrade(&closed.to_string());
                     self.forget_for(wait).ok()?;
                     wait = (wait * 2).min(LATER);
                 }
@@ -76,19 +104,38 @@ impl Writer {
         }
     }
 
-    fn try_open(&mut self) -> Result<Database, String> {
-        if self.lock.is_none() {
-            fs::create_dir_all(&self.shared.dir).map_err(|error| error.to_string())?;
-            self.lock = Some(Lock::take(&self.shared.dir).map_err(|error| error.to_string())?);
+    /// Another process delivers out of it until its last request has ended: memory has what comes here. How hooks stand is
+    /// no secret of that process, and what is paused there is paused here.
+    fn wait_for_predecessor(&self) {
+        let news =
+            self.shared.status(|status| status.reason.replace("the process before this one has it still".into()).is_none());
+        if !news {
+            return;
         }
-        let database = Database::open(&self.shared.dir).map_err(|error| error.to_string())?;
+        info!("the outbox is the process's before this one until its last request has ended; deliveries are kept in memory");
+        match schema::look_in(&self.shared.dir).and_then(|file| database::standings(&file)) {
+            Ok(standings) => self.tell(Told::Standings(standings)),
+            // They come with the rest.
+            Err(error) => warn!("how hooks stand cannot be read yet: {error}"),
+        }
+    }
+
+    fn try_open(&mut self) -> Result<Database, Closed> {
+        if self.lock.is_none() {
+            fs::create_dir_all(&self.shared.dir).map_err(Closed::because)?;
+            self.lock = Lock::take(&self.shared.dir).map_err(Closed::because)?;
+            if self.lock.is_none() {
+                return Err(Closed::Held);
+            }
+        }
+        let database = Database::open(&self.shared.dir).map_err(Closed::because)?;
         if !self.opened {
             let read = || rusqlite::Result::Ok((database.waiting()?, database.standings()?, database.last_seq()?));
             let (kept, standings, last_seq) = read().map_err(|error| {
                 if schema::is_broken(&error) {
                     schema::set_aside(&self.shared.dir, &error);
                 }
-                error.to_string()
+                Closed::because(error)
             })?;
             self.opened = true;
             self.tell(Told::Opened { kept, standings, last_seq });

@@ -11,3 +11,4 @@ mod refused;
 mod reload;
 mod requests;
 mod support;
+mod takeover;

@@ -7,17 +7,7 @@ use rusqlite::Connection;
 use sluice_config::Hooks;
 use sluice_hooks::{Network, Record, Refused, WantedRecords};
 
-use crate::support::{Receiver, Running, dead, in_time, left, webhook};
-
-/// Waits until the outbox is as it should be.
-async fn outbox_is(running: &Running, state: &str) {
-    let wait = async {
-        while running.engine.outbox().state != state {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    in_time(state, wait).await;
-}
+use crate::support::{Receiver, Running, dead, in_time, left, outbox_is, webhook};
 
 #[tokio::test]
 async fn what_was_taken_in_survives_kills_until_it_is_delivered() {
@@ -222,26 +212,6 @@ async fn what_waited_for_a_hook_that_is_gone_at_the_start_is_dropped_for_good() 
     running.until("stays", |stats| stats.delivered == 1).await;
     running.stop().await;
     assert_eq!(left(dir.path()), (0, 0));
-}
-
-#[tokio::test]
-async fn one_outbox_is_for_one_process() {
-    let (dir, mut receiver, other_dir) = (tempfile::tempdir().unwrap(), Receiver::good().await, tempfile::tempdir().unwrap());
-    let first = Running::start(dir.path(), &webhook("all", dead().await, "retry = { schedule = [\"1h\"] }"));
-    first.emit(1);
-    first.until("all", |stats| stats.retried == 1).await;
-    let second = Running::start(dir.path(), &webhook("all", receiver.addr, ""));
-    outbox_is(&second, "memory").await;
-    assert!(second.engine.outbox().reason.unwrap().contains("another process"));
-    second.emit(2);
-    receiver.next().await;
-    first.stop().await;
-    // What the first one left is the second's now.
-    outbox_is(&second, "ok").await;
-    let stats = second.until("all", |stats| stats.matched == 2).await;
-    assert_eq!(stats.delivered + stats.waiting, 2);
-    second.stop().await;
-    drop(other_dir);
 }
 
 #[tokio::test]

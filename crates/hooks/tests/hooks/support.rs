@@ -124,11 +124,17 @@ pub struct Running {
 
 impl Running {
     pub fn start(state_dir: &Path, text: &str) -> Self {
+        Self::start_after(None, state_dir, text)
+    }
+
+    /// One that replaces another, which may go on for so long.
+    pub fn start_after(predecessor: Option<Duration>, state_dir: &Path, text: &str) -> Self {
         // The binary does this; in a test nobody else has.
         static RING: Once = Once::new();
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let bus = Arc::new(Bus::default());
-        let engine = Engine::new(bus.clone(), Options { state_dir: state_dir.into(), grace: Duration::from_millis(200) });
+        let engine =
+            Engine::new(bus.clone(), Options { state_dir: state_dir.into(), grace: Duration::from_millis(200), predecessor });
         let (stop, stopped) = oneshot::channel();
         let (runner, hooks) = (engine.clone(), built(text));
         engine.replace(hooks);
@@ -221,4 +227,14 @@ pub fn left(state_dir: &Path) -> (u64, u64) {
     let database = rusqlite::Connection::open(state_dir.join("outbox.db")).unwrap();
     let sql = "SELECT count(*), coalesce(sum(count), 0) FROM deliveries WHERE state = 0";
     database.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))).unwrap()
+}
+
+/// Waits until the outbox is as it should be.
+pub async fn outbox_is(running: &Running, state: &str) {
+    let wait = async {
+        while running.engine.outbox().state != state {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time(state, wait).await;
 }
