@@ -133,6 +133,7 @@ impl Connection {
 
     /// Writes all of it, past Pingora, unless the client takes nothing for too long.
     pub async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut waited = false;
         poll_fn(|cx| {
             let before = bytes.len();
             let sent = self.with(|mut stream| {
@@ -145,6 +146,10 @@ impl Connection {
                 }
                 stream.poll_flush(cx)
             });
+            if sent.is_ready() && !waited {
+                return sent;
+            }
+            waited = true;
             let Ok(mut taken) = self.taken.try_lock() else { return sent };
             if bytes.len() < before {
                 taken.moved(before - bytes.len());
