@@ -148,7 +148,7 @@ impl Control {
             return;
         }
         match self.prepare(&text) {
-            Ok(prepared) => self.swap(&mut state, text, prepared, origin),
+            Ok(prepared) => self.swap(&mut state, State { text, refused: None }, prepared, origin),
             Err(problems) => {
                 self.refuse(&problems, origin);
                 state.refused = Some(text);
@@ -162,14 +162,8 @@ impl Control {
         let (text, refused) = (state.text.clone(), state.refused.clone());
         match self.prepare(&text) {
             Ok(prepared) => {
-                let problems = self.status.load().problems.clone();
-                self.swap(&mut state, text, prepared, Origin::Certificates);
                 // A text that was refused before this is refused still.
-                if refused.is_some() {
-                    state.refused = refused;
-                    let status = self.status.load_full();
-                    self.status.store(Arc::new(Status { problems, ..(*status).clone() }));
-                }
+                self.swap(&mut state, State { text, refused }, prepared, Origin::Certificates);
             }
             Err(problems) => self.refuse(&problems, Origin::Certificates),
         }
@@ -188,7 +182,7 @@ impl Control {
     }
 
     /// Puts what was prepared into force.
-    fn swap(&self, state: &mut State, text: String, prepared: Prepared, origin: Origin) {
+    fn swap(&self, state: &mut State, next: State, prepared: Prepared, origin: Origin) {
         let before = self.config.load_full();
         if before.server.needs_start(&prepared.config.server) || before.admin != prepared.config.admin {
             tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
@@ -204,8 +198,9 @@ impl Control {
         self.config.store(Arc::new(prepared.config));
         let status = self.status.load();
         let (version, refused) = (status.version + 1, status.refused);
-        self.status.store(Arc::new(Status { version, refused, applied_at: now(), ..Status::default() }));
-        *state = State { text, refused: None };
+        let problems = if next.refused.is_some() { status.problems.clone() } else { Vec::new() };
+        self.status.store(Arc::new(Status { version, refused, problems, applied_at: now(), ..Status::default() }));
+        *state = next;
         tracing::info!(version, origin = origin.name(), "configuration applied");
         self.applied.emit(|| ConfigApplied { version, origin: origin.name() });
         self.crud.tell(&before, &self.config.load());
@@ -249,7 +244,7 @@ impl Control {
             let text = write_back::apply(&before, edit)?;
             let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
             if replace_file(&self.file, &before, &text).map_err(|error| failed(error.to_string()))? {
-                self.swap(&mut state, text, prepared, Origin::Admin);
+                self.swap(&mut state, State { text, refused: None }, prepared, Origin::Admin);
                 return Ok(self.status.load().version);
             }
         }
