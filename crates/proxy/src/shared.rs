@@ -157,7 +157,7 @@ mod tests {
     fn flood() -> Vec<u8> {
         let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         bytes.extend([0, 0, 5, 2, 0, 0, 0, 0, 7, 0, 0, 0, 0, 1]);
-        bytes.extend(b"\0\0\x08\x06\0\0\0\0\0whatever".repeat(3000));
+        bytes.extend(b"\0\0\x08\x06\0\0\0\0\0whatever".repeat(8000));
         bytes
     }
 
