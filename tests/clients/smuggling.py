@@ -147,9 +147,11 @@ class Origin:
         seen, nameless = {}, []
         for line in self.log.read_text("latin-1").splitlines():
             request_id, _, what = line.partition(" ")
-            # HAProxy also logs connections that end where a request could begin.
+            # HAProxy also logs connections that end where a request could begin, and nginx refuses methods that it does not
+            # know before it has read whose request it is: that is the outer one, as it was sent.
             if len(request_id) != 32:
-                nameless += [line] if not line.endswith("<BADREQ> 0") else []
+                known = line.endswith("<BADREQ> 0") or (" 400 " in line and line.endswith(' /outer HTTP/1.1"'))
+                nameless += [] if known else [line]
             # One that failed on a connection that was closed meanwhile is sent again, and is the same.
             elif seen.setdefault(request_id, what) != what:
                 yield line
