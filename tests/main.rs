@@ -8,6 +8,7 @@ mod admin;
 mod architecture;
 mod cli;
 mod clients;
+mod crud;
 mod events;
 mod grpc;
 mod heads;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use sluice_admin::{Edit, Exposition, Refusal, Status, UpstreamHealth};
+use sluice_admin::{Changed, Exposition, Plan, Planned, Refusal, Status, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
 use sluice_hooks::Engine;
@@ -18,11 +18,12 @@ use sluice_proxy::{Live, Traffic};
 use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
+use crate::edit;
 use crate::life::Life;
 use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
 use crate::targets::upstream_health;
-use crate::write_back::{self, replace_file};
+use crate::write_back::replace_file;
 
 /// How often an edit is made again because the file changed meanwhile.
 const ATTEMPTS: usize = 20;
@@ -231,21 +232,34 @@ impl Control {
         self.status.store(Arc::new(Status { problems: Vec::new(), ..(*status).clone() }));
     }
 
-    /// Makes an edit of the Admin API.
-    fn edit(&self, edit: &Edit) -> Result<u64, Refusal> {
+    /// Makes a change of the Admin API.
+    fn change(&self, plan: &Plan, expected: Option<&[u64]>) -> Result<Changed, Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.config.load().admin.write_back {
             return Err(Refusal::ReadOnly);
         }
         let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
-        // What somebody edited by hand meanwhile is there: the edit goes on top of it, also if that happens just now.
+        // What somebody edited by hand meanwhile is there: the change goes on top of it, also if that happens just now.
         for _ in 0..ATTEMPTS {
             let before = config_file::read_whole(&self.file).map_err(failed)?;
-            let text = write_back::apply(&before, edit)?;
-            let prepared = self.prepare(&text).map_err(Refusal::Invalid)?;
+            let version = self.status.load().version;
+            let edited = before != state.text;
+            if expected.is_some_and(|all| edited || !all.contains(&version)) {
+                return Err(Refusal::Stale(version));
+            }
+            let base = match edited {
+                false => self.config(),
+                true => Arc::new(self.prepare(&before).map_err(Refusal::Broken)?.config),
+            };
+            let Planned { steps, at, id } = plan(&base).map_err(Refusal::Unplanned)?;
+            let text = edit::apply(&before, &steps)?;
+            if text == before && !edited {
+                return Ok(Changed { version, config: base, id });
+            }
+            let prepared = self.prepare(&text).map_err(|problems| Refusal::Invalid(problems, at))?;
             if replace_file(&self.file, &before, &text).map_err(|error| failed(error.to_string()))? {
                 self.swap(&mut state, State { text, refused: None }, prepared, Origin::Admin);
-                return Ok(self.status.load().version);
+                return Ok(Changed { version: self.status.load().version, config: self.config(), id });
             }
         }
         Err(failed("somebody else goes on writing it".into()))
@@ -301,9 +315,9 @@ impl sluice_admin::Control for AdminControl {
         self.0.live.load_full().set_health(upstream, target, healthy)
     }
 
-    async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
+    async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
         let control = self.0.clone();
-        let changed = tokio::task::spawn_blocking(move || control.edit(&edit)).await;
+        let changed = tokio::task::spawn_blocking(move || control.change(&plan, expected.as_deref())).await;
         changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
     }
 }

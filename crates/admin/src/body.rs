@@ -31,8 +31,21 @@ const NO_TYPE: Error = Error::Plain(
     "send application/json, application/x-www-form-urlencoded or multipart/form-data",
 );
 
-/// Reads the body. A body that is empty is an empty object.
+/// Reads the body of a hook. A body that is empty is an empty object.
 pub(crate) async fn read(request: Request) -> Result<Map<String, Value>, Error> {
+    let (mut fields, is_form) = read_as_sent(request).await?;
+    if is_form {
+        let mut value = Value::Object(fields);
+        fields::coerce(&mut value);
+        fields = value.as_object().cloned().unwrap_or_default();
+    } else {
+        fields = dotted::expand(fields).map_err(misplaced)?;
+    }
+    filter::with_dotted_names(fields).map_err(misplaced)
+}
+
+/// Reads the body as it was sent, and whether it is a form, in which everything is a string.
+pub(crate) async fn read_as_sent(request: Request) -> Result<(Map<String, Value>, bool), Error> {
     let content_type = content_type(request.headers())?;
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !["", JSON, FORM, MULTIPART].contains(&media_type.as_str()) {
@@ -40,13 +53,12 @@ pub(crate) async fn read(request: Request) -> Result<Map<String, Value>, Error> 
     }
     let bytes = collect(request.into_body()).await?;
     match media_type.as_str() {
-        _ if bytes.is_empty() => Ok(Map::new()),
-        JSON => json(&bytes),
-        FORM => object(form_urlencoded::parse(&bytes).into_owned()),
-        MULTIPART => object(multipart(&content_type, bytes).await.ok_or(NO_MULTIPART)?),
+        _ if bytes.is_empty() => Ok((Map::new(), false)),
+        JSON => Ok((json(&bytes)?, false)),
+        FORM => Ok((object(form_urlencoded::parse(&bytes).into_owned())?, true)),
+        MULTIPART => Ok((object(multipart(&content_type, bytes).await.ok_or(NO_MULTIPART)?)?, true)),
         _ => Err(NO_TYPE),
     }
-    .and_then(|object| filter::with_dotted_names(object).map_err(misplaced))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<String, Error> {
@@ -71,16 +83,14 @@ async fn collect(body: Body) -> Result<Vec<u8>, Error> {
 
 fn json(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => dotted::expand(object).map_err(misplaced),
+        Ok(Value::Object(object)) => Ok(object),
         _ => Err(NO_JSON),
     }
 }
 
-/// The object of a form's fields, each with its type.
+/// The object of a form's fields.
 fn object(fields: impl IntoIterator<Item = (String, String)>) -> Result<Map<String, Value>, Error> {
-    let mut value = form::parse(fields).map_err(misplaced)?;
-    fields::coerce(&mut value);
-    match value {
+    match form::parse(fields).map_err(misplaced)? {
         Value::Object(object) => Ok(object),
         _ => Ok(Map::new()),
     }

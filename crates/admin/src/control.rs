@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use sluice_config::{Config, Diagnostics};
+use sluice_config::{Config, Diagnostics, KeyPath};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
+use uuid::Uuid;
 
+use crate::error::Error;
 use crate::exposition::Exposition;
 
 /// How the Admin API sees and changes the running gateway.
@@ -29,8 +31,9 @@ pub trait Control: Send + Sync + 'static {
     fn upstream_health(&self, upstream: &str) -> Option<UpstreamHealth>;
     /// Says how a target is, or one of its addresses alone. Whether there is any.
     fn set_health(&self, upstream: &str, target: (&str, Option<&str>), healthy: bool) -> bool;
-    /// Makes a change: validates the whole, swaps it in, writes it back. Answers the version that is in force then.
-    async fn change(&self, edit: Edit) -> Result<u64, Refusal>;
+    /// Makes a change: plans it, validates the whole, writes it to the file, swaps it in. If versions are expected, the one in
+    /// force must be one of them.
+    async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal>;
 }
 
 /// How the gateway is.
@@ -85,55 +88,84 @@ pub struct AddressHealth {
     pub healthy: bool,
 }
 
-/// A change of one entity in the file. Strings are as they stand in the file: a `${` that is meant literally is `$${`.
+/// Finds out what a change does to the file, by the configuration that the file says when the change is made: whatever it
+/// finds there stays so until the change is made or refused.
+pub type Plan = Box<dyn Fn(&Config) -> Result<Planned, Error> + Send + Sync>;
+
+/// What a change does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Planned {
+    /// What becomes of the file; nothing, if all is so already.
+    pub steps: Vec<Step>,
+    /// Where the file has the entity that is changed.
+    pub at: KeyPath,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// One step of a change in the file. Strings are as they stand in the file: a `${` that is meant literally is `$${`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Edit {
-    /// Writes the new table `[section.name]`; refused as [`Refusal::Taken`] if the file has one.
-    Add {
-        /// The section, such as `event_hooks`.
-        section: &'static str,
-        /// The entity's name.
-        name: String,
-        /// Its keys as they stand in the file.
-        table: Map<String, Value>,
-    },
-    /// Writes the table `[section.name]`, replacing what was there.
+pub enum Step {
+    /// Makes the table at this place say this. What it says already stays as it is written; of what it says beyond this,
+    /// only the keys to keep stay.
     Put {
-        /// The section.
-        section: &'static str,
-        /// The entity's name.
-        name: String,
-        /// Its keys as they stand in the file.
+        /// The table's place.
+        at: KeyPath,
+        /// Its keys.
         table: Map<String, Value>,
+        /// Keys that are not touched.
+        keep: Vec<String>,
     },
-    /// Changes only these keys of `[section.name]`; null takes a key out, a table is merged. Refused as
-    /// [`Refusal::Absent`] if the file has no such table.
-    Patch {
-        /// The section.
-        section: &'static str,
-        /// The entity's name.
-        name: String,
+    /// Changes only these keys of the table at this place; null takes a key out, a table is merged.
+    Merge {
+        /// The table's place.
+        at: KeyPath,
         /// The keys to change.
         changes: Map<String, Value>,
     },
-    /// Takes `[section.name]` out; nothing happens if it is gone already.
+    /// Adds an element to the list at this place, which need not be there yet.
+    Push {
+        /// The list's place.
+        at: KeyPath,
+        /// The element.
+        value: Value,
+    },
+    /// Takes out what stands at this place.
     Remove {
-        /// The section.
-        section: &'static str,
-        /// The entity's name.
+        /// The place of a table, a value, or an element of a list.
+        at: KeyPath,
+    },
+    /// Gives the table at this place another name.
+    Rename {
+        /// The table's place.
+        at: KeyPath,
+        /// The name from now on.
         name: String,
     },
 }
 
+/// A change that was made.
+#[derive(Clone)]
+pub struct Changed {
+    /// The version that is in force since.
+    pub version: u64,
+    /// The configuration of that version.
+    pub config: Arc<Config>,
+    /// The id of the entity that was changed.
+    pub id: Uuid,
+}
+
 /// Why a change was not made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Refusal {
-    /// The configuration would be wrong.
-    Invalid(Diagnostics),
-    /// The name is taken.
-    Taken,
-    /// There is no entity of this name.
-    Absent,
+    /// The plan cannot be made.
+    Unplanned(Error),
+    /// The configuration would be wrong; and where the entity stands in it.
+    Invalid(Diagnostics, KeyPath),
+    /// The file was broken by somebody else.
+    Broken(Diagnostics),
+    /// The version in force is none that the client named; this is the one.
+    Stale(u64),
     /// `write_back` is off.
     ReadOnly,
     /// The file could not be read or written.

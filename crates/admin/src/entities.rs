@@ -1,38 +1,38 @@
-//! Entities as the Admin API reads them: what all kinds have in common, and services, routes and consumers.
+//! What all kinds of entities have in common.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
-use axum::response::Response;
-use axum::routing::{MethodRouter, get};
 use serde_json::Value;
-use sluice_config::{Config, Consumer, ConsumerGroup, EventHook, Route, Scope, Service, Target, Upstream};
+use sluice_config::{Config, EventHook};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::{App, Shared, pages, reply};
+use crate::parent::Parent;
 
 /// A kind of entity.
-pub(crate) trait Entity: Sized + Send + Sync + 'static {
+pub(crate) trait Entity: Clone + Send + Sync + 'static {
+    /// Kong's name of its table; it stands in the place of the id in the paths of its kind.
+    const TABLE: &'static str;
     /// All of this kind, in the order of the file.
-    fn all(config: &Config) -> &[Self];
+    fn all(config: &Config) -> Cow<'_, [Self]>;
     /// Its id.
     fn id(&self) -> Uuid;
-    /// What may stand in a path in the place of its id.
+    /// Its name, if it has one that no other of its kind has.
     fn name(&self) -> Option<&str>;
     /// What a client sees of it.
     fn show(&self, config: &Config) -> Value;
     /// What nobody sees of it; two versions may differ in that alone.
-    fn unshown(&self) -> Value {
+    fn unshown(&self, _: &Config) -> Value {
         Value::Null
     }
-}
-
-/// An entity that may have plugins of its own.
-pub(crate) trait Scoped: Entity {
-    /// The scope of its plugins.
-    fn scope(&self) -> Scope;
+    /// Whether this stands for it in a path, in the place of its id.
+    fn is_called(&self, key: &str, _: &Config) -> bool {
+        self.name() == Some(key)
+    }
+    /// Whether it belongs to this one.
+    fn belongs_to(&self, _: &Parent, _: &Config) -> bool {
+        false
+    }
 }
 
 /// An id as Kong writes ids; anything else is a name.
@@ -41,188 +41,27 @@ pub(crate) fn as_id(text: &str) -> Option<Uuid> {
 }
 
 /// The entity of this id or name.
-pub(crate) fn find<'a, E: Entity>(config: &'a Config, key: &str) -> Result<&'a E, Error> {
+pub(crate) fn find<E: Entity>(config: &Config, key: &str) -> Result<E, Error> {
+    find_where(config, key, |_| true)
+}
+
+/// The entity of this id or name among those that are wanted.
+pub(crate) fn find_where<E: Entity>(config: &Config, key: &str, wanted: impl Fn(&E) -> bool) -> Result<E, Error> {
     let all = E::all(config);
-    let by_id = as_id(key).and_then(|id| all.iter().find(|entity| entity.id() == id));
-    by_id.or_else(|| all.iter().find(|entity| entity.name() == Some(key))).ok_or(Error::NotFound)
+    let wanted = || all.iter().filter(|entity| wanted(entity));
+    let by_id = as_id(key).and_then(|id| wanted().find(|entity| entity.id() == id));
+    by_id.or_else(|| wanted().find(|entity| entity.is_called(key, config))).cloned().ok_or(Error::NotFound)
 }
 
-/// A list and what is in it, to look at only.
-pub(crate) fn list<E: Entity>() -> MethodRouter<Arc<App>> {
-    read_only(get(list_all::<E>))
-}
-
-/// One of them.
-pub(crate) fn one<E: Entity>() -> MethodRouter<Arc<App>> {
-    read_only(get(show_one::<E>))
-}
-
-/// Every method but the given is refused with the reason.
-pub(crate) fn read_only(methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
-    methods.fallback(|| async {
-        Error::Unsupported(
-            "the Admin API only shows these entities so far; change them in gateway.toml, which is live at once".to_owned(),
-        )
-    })
-}
-
-/// `GET` of a list.
-pub(crate) async fn list_all<E: Entity>(State(app): Shared, uri: Uri) -> Result<Response, Error> {
-    let config = app.control.config();
-    pages::page(&config, E::all(&config).iter(), &uri)
-}
-
-/// `GET` of one.
-pub(crate) async fn show_one<E: Entity>(State(app): Shared, Path(key): Path<String>) -> Result<Response, Error> {
-    let config = app.control.config();
-    Ok(reply::json(StatusCode::OK, &find::<E>(&config, &key)?.show(&config)))
-}
-
-/// `GET /services/{services}/routes`.
-pub(crate) async fn routes_of_service(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
-    let config = app.control.config();
-    let service = find::<Service>(&config, &key)?.id;
-    let routes = config.routes.iter().filter(|route| route.service.as_ref().is_some_and(|(_, id)| *id == service));
-    pages::page(&config, routes, &uri)
-}
-
+/// An entity that says by itself what is seen of it.
 pub(crate) fn to_json(entity: &impl serde::Serialize) -> Value {
     serde_json::to_value(entity).unwrap_or_default()
 }
 
-impl Entity for Service {
-    fn all(config: &Config) -> &[Self] {
-        &config.services
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Scoped for Service {
-    fn scope(&self) -> Scope {
-        Scope::Service(self.name.clone())
-    }
-}
-
-impl Entity for Upstream {
-    fn all(config: &Config) -> &[Self] {
-        &config.upstreams
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Entity for Target {
-    fn all(config: &Config) -> &[Self] {
-        &config.targets
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    /// None: two upstreams may have the same target.
-    fn name(&self) -> Option<&str> {
-        None
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Entity for Route {
-    fn all(config: &Config) -> &[Self] {
-        &config.routes
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Scoped for Route {
-    fn scope(&self) -> Scope {
-        Scope::Route(self.name.clone())
-    }
-}
-
-impl Entity for Consumer {
-    fn all(config: &Config) -> &[Self] {
-        &config.consumers
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn name(&self) -> Option<&str> {
-        Some(&self.username)
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Scoped for Consumer {
-    fn scope(&self) -> Scope {
-        Scope::Consumer(self.username.clone())
-    }
-}
-
-impl Entity for ConsumerGroup {
-    fn all(config: &Config) -> &[Self] {
-        &config.consumer_groups
-    }
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn name(&self) -> Option<&str> {
-        Some(&self.name)
-    }
-    fn show(&self, _: &Config) -> Value {
-        to_json(self)
-    }
-}
-
-impl Scoped for ConsumerGroup {
-    fn scope(&self) -> Scope {
-        Scope::ConsumerGroup(self.name.clone())
-    }
-}
-
-/// `GET /consumers/{consumers}/consumer_groups`.
-pub(crate) async fn groups_of_consumer(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
-    let config = app.control.config();
-    let consumer = find::<Consumer>(&config, &key)?;
-    let groups = config.consumer_groups.iter().filter(|group| consumer.groups.contains(&group.name));
-    pages::page(&config, groups, &uri)
-}
-
-/// `GET /consumer_groups/{consumer_groups}/consumers`.
-pub(crate) async fn consumers_of_group(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
-    let config = app.control.config();
-    let group = find::<ConsumerGroup>(&config, &key)?;
-    pages::page(&config, config.consumers.iter().filter(|consumer| consumer.groups.contains(&group.name)), &uri)
-}
-
 impl Entity for EventHook {
-    fn all(config: &Config) -> &[Self] {
-        &config.event_hooks
+    const TABLE: &'static str = "event_hooks";
+    fn all(config: &Config) -> Cow<'_, [Self]> {
+        Cow::Borrowed(&config.event_hooks)
     }
     fn id(&self) -> Uuid {
         self.id
@@ -233,7 +72,7 @@ impl Entity for EventHook {
     fn show(&self, _: &Config) -> Value {
         sluice_hooks::entity_json(self)
     }
-    fn unshown(&self) -> Value {
+    fn unshown(&self, _: &Config) -> Value {
         self.fingerprint()
     }
 }

@@ -3,15 +3,16 @@
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sluice_hooks::Refused;
 
+use crate::entities::as_id;
 use crate::reply;
 use crate::violations::Violations;
 
 /// Why a request is not done.
 #[derive(Debug)]
-pub(crate) enum Error {
+pub enum Error {
     /// A status and a sentence.
     Plain(StatusCode, &'static str),
     /// A request that cannot be meant, and why.
@@ -22,8 +23,25 @@ pub(crate) enum Error {
     Schema(Violations),
     /// The id is taken.
     IdTaken(uuid::Uuid),
-    /// The name is taken.
-    NameTaken(String),
+    /// These fields are another entity's already.
+    Unique(Vec<(&'static str, Value)>),
+    /// A field names an entity that there is not.
+    Foreign {
+        /// The field.
+        field: String,
+        /// The id or the name.
+        key: String,
+        /// The table in which it is not.
+        table: &'static str,
+    },
+    /// Entities of the first table need one of the second.
+    Referenced(&'static str, &'static str),
+    /// The rest of the configuration needs what would be gone; one line a problem.
+    Needed(Vec<String>),
+    /// The version in force is another than was expected; this is the one.
+    Stale(u64),
+    /// `tags` of a query mixes its two forms.
+    Tags,
     /// `offset` is not ours.
     Offset(String),
     /// `size` is out of bounds.
@@ -52,10 +70,32 @@ impl IntoResponse for Error {
                 let message = format!("primary key violation on key '{{id=\"{id}\"}}'");
                 kong(bad, (3, "primary key violation"), &message, Some(json!({ "id": id })))
             }
-            Self::NameTaken(name) => {
-                let message = format!("UNIQUE violation detected on '{{name=\"{name}\"}}'");
-                kong(StatusCode::CONFLICT, (5, "unique constraint violation"), &message, Some(json!({ "name": name })))
+            Self::Unique(fields) => {
+                let told: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let message = format!("UNIQUE violation detected on '{{{}}}'", told.join(","));
+                let fields: Map<String, Value> = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                kong(StatusCode::CONFLICT, (5, "unique constraint violation"), &message, Some(fields.into()))
             }
+            Self::Foreign { field, key, table } => {
+                let by = if as_id(&key).is_some() { "id" } else { "name" };
+                let message = format!("the foreign key '{{{by}=\"{key}\"}}' does not reference an existing '{table}' entity.");
+                kong(bad, (4, "foreign key violation"), &message, Some(json!({ field: { by: key } })))
+            }
+            Self::Referenced(by, table) => {
+                let message = format!("an existing '{by}' entity references this '{table}' entity");
+                kong(bad, (4, "foreign key violation"), &message, Some(json!({ "@referenced_by": by })))
+            }
+            Self::Needed(problems) => {
+                let message = format!("nothing was changed: the configuration would be wrong then: {}", problems.join("; "));
+                reply::json(bad, &json!({ "message": message, "problems": problems }))
+            }
+            Self::Stale(version) => {
+                let message = format!("the configuration in force is version {version}: read it again, and change that");
+                let mut response = reply::message(StatusCode::PRECONDITION_FAILED, &message);
+                reply::tag(&mut response, version);
+                response
+            }
+            Self::Tags => kong(bad, (11, "invalid options"), "invalid option (tags: invalid filter syntax)", None),
             Self::Offset(offset) => {
                 let message = format!("'{offset}' is not a valid offset: bad base64 encoding");
                 kong(bad, (7, "invalid offset"), &message, None)

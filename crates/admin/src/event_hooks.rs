@@ -1,163 +1,148 @@
 //! `/event-hooks`: hooks are made, changed and deleted here, and so in gateway.toml.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 use sluice_config::{Config, EventHook, KeyPath, entity_id};
-use uuid::Uuid;
 
-use crate::control::{Edit, Refusal};
+use crate::change::{Expected, refused};
+use crate::control::{Changed, Plan, Planned, Refusal, Step};
 use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
-use crate::violations::{Violations, explain};
+use crate::violations::{Violations, explain_with};
 use crate::{App, Shared, body, filter, hook_actions, hook_name, reply, required, unchanged};
 
-const SECTION: &str = "event_hooks";
-const READ_ONLY: &str = "`write_back` is off in gateway.toml, so hooks are changed there";
+const SECTION: &str = EventHook::TABLE;
 
 /// `POST`: a new hook.
 pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
+    let expected = Expected::of(request.headers())?;
     let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
-    let id = hook.id;
-    let (hook, shown) = add(&app, hook, id).await?;
-    hook_actions::ping_new(&app, hook, shown.clone());
-    Ok(reply::json(StatusCode::CREATED, &shown))
+    let missing = required::missing(&hook.table);
+    let plan = Box::new(move |config: &Config| new(hook.clone(), config));
+    let changed = change(&app, plan, expected, &missing).await?;
+    let answer = shown(&changed, StatusCode::CREATED)?;
+    ping(&app, &changed)?;
+    Ok(answer)
 }
 
 /// `PUT`: the hook is as the body says, whether there was one or not.
 pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
-    let mut hook = HookBody::take(body::read(request).await?, Use::Whole)?;
-    let config = app.control.config();
-    if let Ok(old) = find::<EventHook>(&config, &key) {
-        hook.same(Some(&old.name), Some(old.id))?;
-        let edit = Edit::Put { section: SECTION, name: old.name.clone(), table: hook.table_with(written_id(old)) };
-        return Ok(reply::json(StatusCode::OK, &change(&app, edit).await?.1));
+    let expected = Expected::of(request.headers())?;
+    let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
+    let missing = required::missing(&hook.table);
+    let before = app.control.config();
+    let plan = Box::new(move |config: &Config| {
+        let mut hook = hook.clone();
+        if let Ok(old) = find::<EventHook>(config, &key) {
+            hook.same(Some(&old.name), Some(old.id))?;
+            let at = place(&old.name);
+            let keep = vec!["id".to_owned()];
+            return Ok(Planned { steps: vec![Step::Put { at: at.clone(), table: hook.table, keep }], at, id: old.id });
+        }
+        match as_id(&key) {
+            Some(id) => {
+                hook.same(None, Some(id))?;
+                hook.id = Some(id);
+            }
+            None => {
+                hook_name::check(&key).map_err(|why| Error::Schema(Violations::one(KeyPath::of(["name"]), why)))?;
+                hook.same(Some(&key), None)?;
+                hook.name = Some(key.clone());
+            }
+        }
+        new(hook, config)
+    });
+    let changed = change(&app, plan, expected, &missing).await?;
+    let answer = shown(&changed, StatusCode::OK)?;
+    if before.event_hooks.iter().all(|hook| hook.id != changed.id) {
+        ping(&app, &changed)?;
     }
-    let id = as_id(&key);
-    if id.is_none() {
-        hook_name::check(&key).map_err(|why| Error::Schema(Violations::one(KeyPath::of(["name"]), why)))?;
-        hook.same(Some(&key), None)?;
-        hook.name = Some(key);
-    }
-    hook.same(None, id)?;
-    let id = id.or(hook.id);
-    let (hook, shown) = add(&app, hook, id).await?;
-    hook_actions::ping_new(&app, hook, shown.clone());
-    Ok(reply::json(StatusCode::OK, &shown))
+    Ok(answer)
 }
 
 /// `PATCH`: what the body says changes; null takes a field out. What is so already is not written.
 pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
-    // The body first: a slow one is compared with what is in force at its end.
-    let mut changes = body::read(request).await?;
-    let config = app.control.config();
-    let old = find::<EventHook>(&config, &key)?;
-    unchanged::drop_unchanged(&mut changes, old, &config);
-    filter::as_written(&mut changes, old);
-    let hook = HookBody::take(changes, Use::Changes)?;
-    hook.same(Some(&old.name), Some(old.id))?;
-    if hook.table.is_empty() {
-        return Ok(reply::json(StatusCode::OK, &old.show(&config)));
-    }
-    let edit = Edit::Patch { section: SECTION, name: old.name.clone(), changes: hook.table };
-    Ok(reply::json(StatusCode::OK, &change(&app, edit).await?.1))
+    let expected = Expected::of(request.headers())?;
+    let changes = body::read(request).await?;
+    let plan = Box::new(move |config: &Config| {
+        let mut changes = changes.clone();
+        let old = find::<EventHook>(config, &key)?;
+        unchanged::drop_unchanged(&mut changes, &old, config);
+        filter::as_written(&mut changes, &old);
+        let hook = HookBody::take(changes, Use::Changes)?;
+        hook.same(Some(&old.name), Some(old.id))?;
+        let at = place(&old.name);
+        let steps = match hook.table.is_empty() {
+            true => Vec::new(),
+            false => vec![Step::Merge { at: at.clone(), changes: hook.table }],
+        };
+        Ok(Planned { steps, at, id: old.id })
+    });
+    shown(&change(&app, plan, expected, &[]).await?, StatusCode::OK)
 }
 
 /// `DELETE`: the hook is gone, whether there was one or not.
-pub(crate) async fn delete(State(app): Shared, Path(key): Path<String>) -> Result<Response, Error> {
-    let config = app.control.config();
-    if let Ok(hook) = find::<EventHook>(&config, &key) {
-        submit(&app, Edit::Remove { section: SECTION, name: hook.name.clone() }).await?;
-    }
+pub(crate) async fn delete(State(app): Shared, Path(key): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+    let expected = Expected::of(&headers)?;
+    let plan = Box::new(move |config: &Config| match find::<EventHook>(config, &key) {
+        Ok(hook) => Ok(Planned { steps: vec![Step::Remove { at: place(&hook.name) }], ..Planned::default() }),
+        Err(_) => Ok(Planned::default()),
+    });
+    change(&app, plan, expected, &[]).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// Adds a hook under its name, or under a new one.
-async fn add(app: &App, hook: HookBody, id: Option<Uuid>) -> Result<(Uuid, Value), Error> {
-    let config = app.control.config();
-    if let Some(id) = id.filter(|id| has_id(&config, *id)) {
-        return Err(Error::IdTaken(id));
-    }
+fn place(name: &str) -> KeyPath {
+    KeyPath::of([SECTION, name])
+}
+
+/// A new hook, under its name or one that is made up.
+fn new(hook: HookBody, config: &Config) -> Result<Planned, Error> {
     let name = hook.name_or_new(&config.event_hooks);
-    change(app, Edit::Add { section: SECTION, name, table: hook.table_with(id) }).await
-}
-
-fn has_id(config: &Config, id: Uuid) -> bool {
-    config.event_hooks.iter().any(|hook| hook.id == id)
-}
-
-/// The id of a hook if the file must say it, because it does not follow from the name.
-fn written_id(hook: &EventHook) -> Option<Uuid> {
-    (hook.id != entity_id(SECTION, &hook.name)).then_some(hook.id)
-}
-
-/// Makes the change; the hook as it is then.
-async fn change(app: &App, edit: Edit) -> Result<(Uuid, Value), Error> {
-    let name = name_of(&edit).to_owned();
-    submit(app, edit).await?;
-    let config = app.control.config();
-    let hook = config.event_hooks.iter().find(|hook| hook.name == name).ok_or(Error::NotFound)?;
-    Ok((hook.id, hook.show(&config)))
-}
-
-async fn submit(app: &App, edit: Edit) -> Result<(), Error> {
-    let name = name_of(&edit).to_owned();
-    let (doing, done) = words(&edit);
-    let new_id = new_id(&edit);
-    let missing = match &edit {
-        Edit::Add { table, .. } | Edit::Put { table, .. } => required::missing(table),
-        Edit::Patch { .. } | Edit::Remove { .. } => Vec::new(),
-    };
-    let refusal = match app.control.change(edit).await {
-        Ok(version) => {
-            tracing::info!(hook = name, version, "event hook {done} by the Admin API");
-            return Ok(());
-        }
-        Err(refusal) => refusal,
-    };
-    if let Some(id) = new_id.and_then(|new| taken_id(app, new, &refusal, &name)) {
+    let written = hook.id;
+    let id = written.unwrap_or_else(|| entity_id(SECTION, &name));
+    // Of a given id it is said first that it is taken, whatever else is.
+    let id_is_taken = config.event_hooks.iter().any(|hook| hook.id == id);
+    if written.is_some() && id_is_taken {
         return Err(Error::IdTaken(id));
     }
-    Err(match refusal {
-        Refusal::Invalid(diagnostics) => explain(&KeyPath::of([SECTION, &name]), &diagnostics, &missing),
-        Refusal::Taken => Error::NameTaken(name),
-        Refusal::Absent => Error::NotFound,
-        Refusal::ReadOnly => Error::Unsupported(format!("cannot {doing} '{SECTION}' entities: {READ_ONLY}")),
-        Refusal::File(reason) => Error::File(reason),
+    if config.event_hooks.iter().any(|hook| hook.name == name) {
+        return Err(Error::Unique(vec![("name", name.into())]));
+    }
+    if id_is_taken {
+        return Err(Error::IdTaken(id));
+    }
+    let at = place(&name);
+    Ok(Planned { steps: vec![Step::Put { at: at.clone(), table: hook.table_with(written), keep: Vec::new() }], at, id })
+}
+
+/// Makes the change. `missing` are the required fields that are known to be missing: they are told with what else is wrong.
+async fn change(app: &App, plan: Plan, expected: Expected, missing: &[KeyPath]) -> Result<Changed, Error> {
+    app.control.change(plan, expected.0).await.map_err(|refusal| match refusal {
+        Refusal::Invalid(diagnostics, at) => explain_with(&at, &diagnostics, missing),
+        other => refused(other, SECTION),
     })
 }
 
-/// The id that a new hook was given, and the one that it has then.
-fn new_id(edit: &Edit) -> Option<(Option<Uuid>, Uuid)> {
-    let Edit::Add { name, table, .. } = edit else { return None };
-    let given = table.get("id").and_then(Value::as_str).and_then(as_id);
-    Some((given, given.unwrap_or_else(|| entity_id(SECTION, name))))
+fn hook_of(changed: &Changed) -> Result<Value, Error> {
+    let hook = changed.config.event_hooks.iter().find(|hook| hook.id == changed.id).ok_or(Error::NotFound)?;
+    Ok(hook.show(&changed.config))
 }
 
-/// The id, if it is what a new hook was refused for. Where another request took it meanwhile, that is the answer whatever
-/// else is wrong, just as if the other had come long before.
-fn taken_id(app: &App, (given, id): (Option<Uuid>, Uuid), refusal: &Refusal, name: &str) -> Option<Uuid> {
-    let told = match refusal {
-        // The id was read as one already: what is told at it is that it is taken.
-        Refusal::Invalid(all) => all.0.iter().any(|diagnostic| diagnostic.path == KeyPath::of([SECTION, name, "id"])),
-        Refusal::Taken => false,
-        Refusal::Absent | Refusal::ReadOnly | Refusal::File(_) => return None,
-    };
-    (told || given.is_some_and(|id| has_id(&app.control.config(), id))).then_some(id)
+/// The hook as it is after the change.
+fn shown(changed: &Changed, status: StatusCode) -> Result<Response, Error> {
+    let mut response = reply::json(status, &hook_of(changed)?);
+    reply::tag(&mut response, changed.version);
+    Ok(response)
 }
 
-fn name_of(edit: &Edit) -> &str {
-    match edit {
-        Edit::Add { name, .. } | Edit::Put { name, .. } | Edit::Patch { name, .. } | Edit::Remove { name, .. } => name,
-    }
-}
-
-fn words(edit: &Edit) -> (&'static str, &'static str) {
-    match edit {
-        Edit::Add { .. } => ("create", "created"),
-        Edit::Put { .. } | Edit::Patch { .. } => ("update", "updated"),
-        Edit::Remove { .. } => ("delete", "deleted"),
-    }
+/// The receiver of a new hook gets a ping.
+fn ping(app: &Arc<App>, changed: &Changed) -> Result<(), Error> {
+    hook_actions::ping_new(app, changed.id, hook_of(changed)?);
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, SERVER};
+use axum::http::header::{ALLOW, ETAG, SERVER};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -32,7 +32,12 @@ fn trimmed(uri: &Uri) -> Option<Uri> {
 pub(crate) async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = request.method().clone();
+    // Of before: what is shown is of this version or a later one, and who changes it by an older one is refused.
+    let version = app.control.status().version;
     let mut response = next.run(request).await;
+    if response.status().is_success() && !response.headers().contains_key(ETAG) {
+        reply::tag(&mut response, version);
+    }
     let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
     if refused {
         allow_options(&mut response);

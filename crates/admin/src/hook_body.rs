@@ -11,7 +11,7 @@ use crate::violations::Violations;
 use crate::{dotted, hook_name, mask};
 
 /// What a body said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct HookBody {
     /// The name, if one was given.
     pub name: Option<String>,

@@ -4,11 +4,13 @@
 //! here changes the gateway itself: that is the [`Control`]'s, which the gateway implements and tests fake.
 
 mod body;
-mod certificates;
+mod change;
+mod coerce;
 mod control;
-mod credentials;
+mod crud;
 mod deliveries;
 mod dotted;
+mod editable;
 mod entities;
 mod error;
 mod event_hooks;
@@ -21,19 +23,25 @@ mod gate;
 mod hook_actions;
 mod hook_body;
 mod hook_name;
+mod kinds;
 mod limits;
 mod mask;
 mod metrics;
+mod named;
+mod names;
 mod node;
+mod owners;
 mod pages;
-mod plugins;
+mod parent;
 mod reply;
 mod required;
 mod routes;
+mod sent;
 mod server;
 mod sources;
 mod status;
 mod tables;
+mod tags;
 mod toml_fit;
 mod unchanged;
 mod upstreams;
@@ -41,7 +49,10 @@ mod violations;
 
 use std::sync::Arc;
 
-pub use control::{AddressHealth, Control, Edit, Refusal, Status, TargetHealth, UpstreamHealth};
+pub use control::{
+    AddressHealth, Changed, Control, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth,
+};
+pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;
 pub use server::serve;

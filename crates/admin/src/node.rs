@@ -42,3 +42,10 @@ fn hostname() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     kernel.or_else(|| std::env::var("HOSTNAME").ok()).map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned())
 }
+
+/// `GET /plugins/enabled`.
+pub(crate) async fn enabled_plugins(State(app): Shared) -> Response {
+    let mut names: Vec<&str> = app.options.plugins.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    reply::json(StatusCode::OK, &json!({ "enabled_plugins": names }))
+}

@@ -11,20 +11,21 @@ use uuid::Uuid;
 use crate::entities::Entity;
 use crate::error::Error;
 use crate::reply;
-use crate::tables::Row;
+use crate::tags::Tags;
 
 /// The page of `entities` that the query asks for.
 pub(crate) fn page<'a, E: Entity>(config: &Config, entities: impl Iterator<Item = &'a E>, uri: &Uri) -> Result<Response, Error> {
-    cut(&entities.collect::<Vec<_>>(), uri, |entity| entity.id(), |entity| entity.show(config))
-}
-
-/// The page of `rows` that the query asks for.
-pub(crate) fn page_of_rows(rows: &[Row], uri: &Uri) -> Result<Response, Error> {
-    cut(rows, uri, |row| row.id, |row| row.shown.clone())
-}
-
-fn cut<T>(all: &[T], uri: &Uri, id: impl Fn(&T) -> Uuid, show: impl Fn(&T) -> Value) -> Result<Response, Error> {
     let query = Query::of(uri)?;
+    let wanted = entities.filter(|entity| query.tags.as_ref().is_none_or(|tags| tags.are_of(&entity.show(config))));
+    cut(&wanted.collect::<Vec<_>>(), (uri, &query), |entity| entity.id(), |entity| entity.show(config))
+}
+
+/// The page of rows that the query asks for; each has the id of its entity, and is shown as it is.
+pub(crate) fn page_of_rows(rows: &[(Uuid, Value)], uri: &Uri) -> Result<Response, Error> {
+    cut(rows, (uri, &Query::of(uri)?), |(id, _)| *id, |(_, row)| row.clone())
+}
+
+fn cut<T>(all: &[T], (uri, query): (&Uri, &Query), id: impl Fn(&T) -> Uuid, show: impl Fn(&T) -> Value) -> Result<Response, Error> {
     let start = query.offset.as_ref().map_or(0, |offset| offset.find(all, &id));
     let rest = all.get(start..).unwrap_or_default();
     let (now, later) = rest.split_at(query.size.unwrap_or(100).min(rest.len()));
@@ -32,8 +33,11 @@ fn cut<T>(all: &[T], uri: &Uri, id: impl Fn(&T) -> Uuid, show: impl Fn(&T) -> Va
     let mut body = json!({ "data": data, "next": null });
     if let Some(next) = later.first() {
         let offset = Offset { position: start + now.len(), id: id(next) }.encode();
-        let size = query.size.map(|size| format!("&size={size}")).unwrap_or_default();
-        body["next"] = format!("{}?offset={offset}{size}", uri.path()).into();
+        let mut next = form_urlencoded::Serializer::for_suffix(format!("{}?", uri.path()), uri.path().len() + 1);
+        next.append_pair("offset", &offset);
+        next.extend_pairs(query.tags.iter().map(|tags| ("tags", &tags.written)));
+        next.extend_pairs(query.size.iter().map(|size| ("size", size.to_string())));
+        body["next"] = next.finish().into();
         body["offset"] = offset.into();
     }
     Ok(reply::json(StatusCode::OK, &body))
@@ -60,6 +64,7 @@ pub(crate) fn by_place(uri: &Uri) -> Result<(usize, Option<u64>), Error> {
 struct Query {
     size: Option<usize>,
     offset: Option<Offset>,
+    tags: Option<Tags>,
 }
 
 impl Query {
@@ -69,6 +74,7 @@ impl Query {
             match key.as_ref() {
                 "size" => query.size = Some(size(&value)?),
                 "offset" => query.offset = Some(Offset::decode(&value).ok_or_else(|| Error::Offset(value.into_owned()))?),
+                "tags" => query.tags = Some(Tags::parse(&value)?),
                 _ => {}
             }
         }

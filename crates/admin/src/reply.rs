@@ -1,7 +1,7 @@
 //! Answers in JSON.
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -31,4 +31,11 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 /// Whether an answer is JSON already.
 pub(crate) fn is_json(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE) == Some(&JSON)
+}
+
+/// Says which version of the configuration an answer is of.
+pub(crate) fn tag(response: &mut Response, version: u64) {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
 }

@@ -3,9 +3,6 @@
 use serde_json::{Map, Value};
 use sluice_config::KeyPath;
 
-/// What Kong says of each.
-pub(crate) const MISSING: &str = "required field missing";
-
 /// The required fields that are not in the table of a hook.
 pub(crate) fn missing(hook: &Map<String, Value>) -> Vec<KeyPath> {
     let lacks = |field: &str| !hook.contains_key(field) && (field != "source" || !hook.contains_key("events"));

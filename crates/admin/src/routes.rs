@@ -6,54 +6,69 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use serde_json::json;
-use sluice_config::{CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Upstream};
+use sluice_config::{
+    CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target, Upstream,
+};
 use uuid::Uuid;
 
-use crate::certificates::snis_of_certificate;
-use crate::entities::{consumers_of_group, groups_of_consumer, list, list_all, one, read_only, routes_of_service, show_one};
+use crate::crud::{create, list, one, show_all, show_one};
 use crate::error::Error;
+use crate::kinds::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
+use crate::owners::{certificate_of_sni, consumers, owner_of_credential, service_of_route};
 use crate::{
-    App, Control, Options, credentials, deliveries, event_hooks, finish, gate, hook_actions, limits, metrics, node, plugins,
-    reply, sources, status, upstreams,
+    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, kinds, limits, metrics, node, reply, sources,
+    status, tags, upstreams,
 };
+
+type KeyAuths = Credential<KEY_AUTHS>;
+type BasicAuths = Credential<BASIC_AUTHS>;
+type Jwts = Credential<JWTS>;
+type Acls = Credential<ACLS>;
 
 /// Every path, and what may be done there.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
         ("/", get(node::show)),
-        ("/acls", credentials::list("acls")),
-        ("/acls/{acls}", credentials::one("acls")),
-        ("/basic-auths", credentials::list("basicauth_credentials")),
-        ("/basic-auths/{basicauth_credentials}", credentials::one("basicauth_credentials")),
+        ("/acls", list::<Acls>()),
+        ("/acls/{acls}", one::<Acls>()),
+        ("/acls/{acls}/consumer", get(owner_of_credential::<ACLS>)),
+        ("/basic-auths", list::<BasicAuths>()),
+        ("/basic-auths/{basicauth_credentials}", one::<BasicAuths>()),
+        ("/basic-auths/{basicauth_credentials}/consumer", get(owner_of_credential::<BASIC_AUTHS>)),
         ("/ca_certificates", list::<CaCertificate>()),
         ("/ca_certificates/{ca_certificates}", one::<CaCertificate>()),
         ("/certificates", list::<Certificate>()),
         ("/certificates/{certificates}", one::<Certificate>()),
-        ("/certificates/{certificates}/snis", read_only(get(snis_of_certificate))),
+        ("/certificates/{certificates}/snis", list::<Sni>()),
+        ("/certificates/{certificates}/snis/{snis}", one::<Sni>()),
         ("/config/status", get(status::config)),
         ("/consumer_groups", list::<ConsumerGroup>()),
         ("/consumer_groups/{consumer_groups}", one::<ConsumerGroup>()),
-        ("/consumer_groups/{consumer_groups}/consumers", read_only(get(consumers_of_group))),
-        ("/consumer_groups/{consumer_groups}/plugins", read_only(get(plugins::of::<ConsumerGroup>))),
-        ("/consumers", list::<Consumer>()),
+        ("/consumer_groups/{consumer_groups}/consumers", get(kinds::members).post(kinds::add_consumer)),
+        ("/consumer_groups/{consumer_groups}/consumers/{consumers}", delete(kinds::remove_consumer)),
+        ("/consumer_groups/{consumer_groups}/plugins", list::<PluginEntry>()),
+        ("/consumer_groups/{consumer_groups}/plugins/{plugins}", one::<PluginEntry>()),
+        ("/consumers", get(consumers).post(create::<Consumer>)),
         ("/consumers/{consumers}", one::<Consumer>()),
-        ("/consumers/{consumers}/acls", credentials::list_of_consumer("acls")),
-        ("/consumers/{consumers}/acls/{acls}", credentials::one_of_consumer("acls")),
-        ("/consumers/{consumers}/basic-auth", credentials::list_of_consumer("basicauth_credentials")),
-        ("/consumers/{consumers}/basic-auth/{basicauth_credentials}", credentials::one_of_consumer("basicauth_credentials")),
-        ("/consumers/{consumers}/consumer_groups", read_only(get(groups_of_consumer))),
-        ("/consumers/{consumers}/jwt", credentials::list_of_consumer("jwt_secrets")),
-        ("/consumers/{consumers}/jwt/{jwt_secrets}", credentials::one_of_consumer("jwt_secrets")),
-        ("/consumers/{consumers}/key-auth", credentials::list_of_consumer("keyauth_credentials")),
-        ("/consumers/{consumers}/key-auth/{keyauth_credentials}", credentials::one_of_consumer("keyauth_credentials")),
-        ("/consumers/{consumers}/plugins", read_only(get(plugins::of::<Consumer>))),
+        ("/consumers/{consumers}/acls", list::<Acls>()),
+        ("/consumers/{consumers}/acls/{acls}", one::<Acls>()),
+        ("/consumers/{consumers}/basic-auth", list::<BasicAuths>()),
+        ("/consumers/{consumers}/basic-auth/{basicauth_credentials}", one::<BasicAuths>()),
+        ("/consumers/{consumers}/consumer_groups", get(kinds::memberships).post(kinds::add_group).delete(kinds::leave_all)),
+        ("/consumers/{consumers}/consumer_groups/{consumer_groups}", delete(kinds::leave_group)),
+        ("/consumers/{consumers}/jwt", list::<Jwts>()),
+        ("/consumers/{consumers}/jwt/{jwt_secrets}", one::<Jwts>()),
+        ("/consumers/{consumers}/key-auth", list::<KeyAuths>()),
+        ("/consumers/{consumers}/key-auth/{keyauth_credentials}", one::<KeyAuths>()),
+        ("/consumers/{consumers}/plugins", list::<PluginEntry>()),
+        ("/consumers/{consumers}/plugins/{plugins}", one::<PluginEntry>()),
         ("/deliveries", get(deliveries::all)),
         ("/deliveries/{deliveries}", get(deliveries::one)),
         ("/deliveries/{deliveries}/replay", post(deliveries::replay)),
         ("/endpoints", get(list_paths)),
-        ("/event-hooks", get(list_all::<EventHook>).post(event_hooks::create)),
+        ("/event-hooks", get(show_all::<EventHook>).post(event_hooks::create)),
         ("/event-hooks/sources", get(sources::all)),
         ("/event-hooks/sources/{source}", get(sources::one)),
         ("/event-hooks/sources/{source}/{event}", get(sources::event)),
@@ -68,33 +83,44 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/event-hooks/{event_hooks}/resume", post(hook_actions::resume)),
         ("/event-hooks/{event_hooks}/status", get(hook_actions::status)),
         ("/event-hooks/{event_hooks}/test", post(hook_actions::test)),
-        ("/jwts", credentials::list("jwt_secrets")),
-        ("/jwts/{jwt_secrets}", credentials::one("jwt_secrets")),
-        ("/key-auths", credentials::list("keyauth_credentials")),
-        ("/key-auths/{keyauth_credentials}", credentials::one("keyauth_credentials")),
+        ("/jwts", list::<Jwts>()),
+        ("/jwts/{jwt_secrets}", one::<Jwts>()),
+        ("/jwts/{jwt_secrets}/consumer", get(owner_of_credential::<JWTS>)),
+        ("/key-auths", list::<KeyAuths>()),
+        ("/key-auths/{keyauth_credentials}", one::<KeyAuths>()),
+        ("/key-auths/{keyauth_credentials}/consumer", get(owner_of_credential::<KEY_AUTHS>)),
         ("/limits", get(limits::all).delete(limits::reset_all)),
         ("/limits/{limiter}", get(limits::one).delete(limits::reset_limit)),
         ("/limits/{limiter}/{key}", get(limits::client).delete(limits::reset_client)),
         ("/metrics", get(metrics::metrics)),
         ("/plugins", list::<PluginEntry>()),
+        ("/plugins/enabled", get(node::enabled_plugins)),
         ("/plugins/{plugins}", one::<PluginEntry>()),
         ("/routes", list::<Route>()),
         ("/routes/{routes}", one::<Route>()),
-        ("/routes/{routes}/plugins", read_only(get(plugins::of::<Route>))),
+        ("/routes/{routes}/plugins", list::<PluginEntry>()),
+        ("/routes/{routes}/plugins/{plugins}", one::<PluginEntry>()),
+        ("/routes/{routes}/service", get(service_of_route)),
         ("/services", list::<Service>()),
         ("/services/{services}", one::<Service>()),
-        ("/services/{services}/plugins", read_only(get(plugins::of::<Service>))),
-        ("/services/{services}/routes", read_only(get(routes_of_service))),
+        ("/services/{services}/plugins", list::<PluginEntry>()),
+        ("/services/{services}/plugins/{plugins}", one::<PluginEntry>()),
+        ("/services/{services}/routes", list::<Route>()),
+        ("/services/{services}/routes/{routes}", one::<Route>()),
         ("/snis", list::<Sni>()),
         ("/snis/{snis}", one::<Sni>()),
+        ("/snis/{snis}/certificate", get(certificate_of_sni)),
         ("/status", get(status::status)),
         ("/status/live", get(status::live)),
         ("/status/ready", get(status::ready)),
+        ("/tags", get(tags::all)),
+        ("/tags/{tags}", get(tags::one)),
         ("/upstreams", list::<Upstream>()),
         ("/upstreams/{upstreams}", one::<Upstream>()),
         ("/upstreams/{upstreams}/health", get(upstreams::health)),
-        ("/upstreams/{upstreams}/targets", read_only(get(upstreams::targets))),
-        ("/upstreams/{upstreams}/targets/{targets}", read_only(get(upstreams::target))),
+        ("/upstreams/{upstreams}/targets", list::<Target>()),
+        ("/upstreams/{upstreams}/targets/all", get(show_all::<Target>)),
+        ("/upstreams/{upstreams}/targets/{targets}", one::<Target>()),
         ("/upstreams/{upstreams}/targets/{targets}/healthy", put(upstreams::healthy)),
         ("/upstreams/{upstreams}/targets/{targets}/unhealthy", put(upstreams::unhealthy)),
         ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", put(upstreams::address_healthy)),

@@ -1,33 +1,31 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sluice_config::{
-    Block, CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target,
-    Upstream,
+    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target, Upstream,
 };
-use sluice_plugins::credentials;
 use uuid::Uuid;
 
 use crate::entities::Entity;
-use crate::mask;
+use crate::kinds::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
 
 /// Every table.
 pub static TABLES: &[Table] = &[
-    Table::of::<Service>("services"),
-    Table::of::<Upstream>("upstreams"),
-    Table::of::<Target>("targets"),
-    Table::of::<Route>("routes"),
-    Table::of::<Consumer>("consumers"),
-    Table::of::<Certificate>("certificates"),
-    Table::of::<Sni>("snis"),
-    Table::of::<CaCertificate>("ca_certificates"),
-    Table::of::<PluginEntry>("plugins"),
-    Table::of::<EventHook>("event_hooks"),
-    Table::of::<ConsumerGroup>("consumer_groups"),
-    Table { name: "keyauth_credentials", rows: |config| rows_of(config, "keyauth_credentials") },
-    Table { name: "basicauth_credentials", rows: |config| rows_of(config, "basicauth_credentials") },
-    Table { name: "jwt_secrets", rows: |config| rows_of(config, "jwt_secrets") },
-    Table { name: "acls", rows: |config| rows_of(config, "acls") },
+    Table::of::<Service>(),
+    Table::of::<Upstream>(),
+    Table::of::<Target>(),
+    Table::of::<Route>(),
+    Table::of::<Consumer>(),
+    Table::of::<Certificate>(),
+    Table::of::<Sni>(),
+    Table::of::<CaCertificate>(),
+    Table::of::<PluginEntry>(),
+    Table::of::<EventHook>(),
+    Table::of::<ConsumerGroup>(),
+    Table::of::<Credential<KEY_AUTHS>>(),
+    Table::of::<Credential<BASIC_AUTHS>>(),
+    Table::of::<Credential<JWTS>>(),
+    Table::of::<Credential<ACLS>>(),
 ];
 
 /// All entities of a kind.
@@ -48,12 +46,12 @@ pub struct Row {
 }
 
 impl Table {
-    const fn of<E: Entity>(name: &'static str) -> Self {
+    const fn of<E: Entity>() -> Self {
         let rows = |config: &Config| {
-            let row = |entity: &E| Row { id: entity.id(), shown: entity.show(config), unshown: entity.unshown() };
+            let row = |entity: &E| Row { id: entity.id(), shown: entity.show(config), unshown: entity.unshown(config) };
             E::all(config).iter().map(row).collect()
         };
-        Self { name, rows }
+        Self { name: E::TABLE, rows }
     }
 
     /// Its entities, in the order of the file.
@@ -70,23 +68,6 @@ impl Row {
         }
         self.unshown == other.unshown && fields(self).eq(fields(other))
     }
-}
-
-fn rows_of(config: &Config, table: &'static str) -> Vec<Row> {
-    credentials(config, table).map(|(id, consumer, block)| credential(id, consumer, block)).collect()
-}
-
-/// A credential as it is shown: with its consumer, and without its secrets.
-pub(crate) fn credential(id: Uuid, consumer: &Consumer, block: &Block) -> Row {
-    let unshown = block.to_json();
-    let mut shown = json!({ "id": id });
-    if let (Some(fields), Value::Object(written)) = (shown.as_object_mut(), unshown.clone()) {
-        fields.extend(written);
-    }
-    shown["id"] = json!(id);
-    shown["consumer"] = json!({ "id": consumer.id });
-    mask::hide(&mut shown);
-    Row { id, shown, unshown }
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub(crate) fn drop_unchanged(changes: &mut Map<String, Value>, hook: &EventHook,
     drop_same(changes, &shown);
 }
 
-fn drop_same(changes: &mut Map<String, Value>, shown: &Value) {
+/// Takes out of the changes every field that is as it is shown; of tables field by field, of lists as a whole.
+pub(crate) fn drop_same(changes: &mut Map<String, Value>, shown: &Value) {
     changes.retain(|key, change| !is_same(change, &shown[key.as_str()]));
 }
 

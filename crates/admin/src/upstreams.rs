@@ -1,4 +1,4 @@
-//! `/upstreams/{upstream}/targets` and `/health`: how targets are, and how to say that one is healthy or not.
+//! `/upstreams/{upstream}/health`: how targets are, and how to say that one is healthy or not.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -7,23 +7,10 @@ use serde_json::{Value, json};
 use sluice_config::{Config, Target, Upstream};
 
 use crate::control::{TargetHealth, UpstreamHealth};
-use crate::entities::{Entity, as_id, find};
+use crate::entities::{Entity, find};
 use crate::error::Error;
-use crate::{App, Shared, pages, reply};
-
-/// `GET /upstreams/{upstream}/targets`.
-pub(crate) async fn targets(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
-    let config = app.control.config();
-    let upstream = find::<Upstream>(&config, &key)?;
-    pages::page(&config, of_upstream(&config, upstream), &uri)
-}
-
-/// `GET /upstreams/{upstream}/targets/{target}`.
-pub(crate) async fn target(State(app): Shared, Path((key, target)): Path<(String, String)>) -> Result<Response, Error> {
-    let config = app.control.config();
-    let upstream = find::<Upstream>(&config, &key)?;
-    Ok(reply::json(StatusCode::OK, &find_target(&config, upstream, &target)?.show(&config)))
-}
+use crate::kinds::find_target;
+use crate::{App, Shared, reply};
 
 /// `GET /upstreams/{upstream}/health`: each target with its health, or with `?balancer_health=1` the whole.
 pub(crate) async fn health(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
@@ -38,11 +25,11 @@ pub(crate) async fn health(State(app): Shared, Path(key): Path<String>, uri: Uri
             "name": upstream.name,
             "health": if health.watched { word(health.healthy) } else { "HEALTHCHECKS_OFF" },
             "balancer_health": word(health.healthy),
-            "details": details(&config, upstream, &health),
+            "details": details(&config, &upstream, &health),
         });
         json!({ "data": data, "next": null, "node_id": app.node_id })
     } else {
-        let targets = of_upstream(&config, upstream).zip(&health.targets).map(|(target, of_target)| {
+        let targets = of_upstream(&config, &upstream).zip(&health.targets).map(|(target, of_target)| {
             let mut shown = target.show(&config);
             shown["health"] = health_of(of_target, health.watched).into();
             shown["data"] = data(target, of_target, health.watched);
@@ -82,7 +69,7 @@ pub(crate) async fn address_unhealthy(
 fn set(app: &App, (key, target, address): (&str, &str, Option<&str>), healthy: bool) -> Result<Response, Error> {
     let config = app.control.config();
     let upstream = find::<Upstream>(&config, key)?;
-    let target = find_target(&config, upstream, target)?.place.to_string();
+    let target = find_target(&config, &upstream, target)?.place.to_string();
     if !upstream.healthchecks.is_on() {
         return Err(Error::Bad(format!("no healthchecker found for {}", upstream.name)));
     }
@@ -93,14 +80,6 @@ fn set(app: &App, (key, target, address): (&str, &str, Option<&str>), healthy: b
 fn of_upstream<'a>(config: &'a Config, upstream: &Upstream) -> impl Iterator<Item = &'a Target> {
     let id = upstream.id;
     config.targets.iter().filter(move |target| target.upstream.1 == id)
-}
-
-/// A target by its id, or as it is written; the port may be left out as in the file.
-fn find_target<'a>(config: &'a Config, upstream: &Upstream, key: &str) -> Result<&'a Target, Error> {
-    let place = sluice_config::TargetPlace::parse(key).ok();
-    let found = of_upstream(config, upstream)
-        .find(|target| as_id(key).is_some_and(|id| target.id == id) || Some(&target.place) == place.as_ref());
-    found.ok_or(Error::NotFound)
 }
 
 fn word(healthy: bool) -> &'static str {

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 use sluice_config::{Diagnostic, Diagnostics, KeyPath, Segment};
 
 use crate::error::Error;
-use crate::required::MISSING;
+
+/// What Kong says of a field that must be there.
+pub(crate) const MISSING: &str = "required field missing";
 
 /// Where Kong puts what is wrong with an entity as a whole.
 const ENTITY: &str = "@entity";
@@ -13,8 +15,8 @@ const ENTITY: &str = "@entity";
 const LAST_INDEX: usize = 1000;
 
 /// Every field at fault, by its path below the entity.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Violations(Vec<(KeyPath, String)>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Violations(Vec<(KeyPath, String)>);
 
 impl Violations {
     /// A single field at fault.
@@ -25,6 +27,16 @@ impl Violations {
     /// One field more.
     pub fn push(&mut self, path: KeyPath, message: impl Into<String>) {
         self.0.push((path, message.into()));
+    }
+
+    /// The same, each told at another field.
+    pub fn mapped(self, field_of: impl Fn(KeyPath) -> KeyPath) -> Self {
+        Self(self.0.into_iter().map(|(path, message)| (field_of(path), message)).collect())
+    }
+
+    /// Whether something is told of this field.
+    pub fn has(&self, field: &KeyPath) -> bool {
+        self.0.iter().any(|(path, _)| path == field)
     }
 
     /// An error, if there is any.
@@ -104,25 +116,35 @@ fn note(table: &mut Value, message: &str) {
     }
 }
 
-/// The diagnostics of a refused change: violations of the entity `[section.name]`, or else a broken file. `missing` are
-/// the required fields that are known to be missing, told or not.
-pub(crate) fn explain(entity: &KeyPath, diagnostics: &Diagnostics, missing: &[KeyPath]) -> Error {
+/// The diagnostics of a refused change: violations of the entity that stands at `entity`, told at its fields, or what the
+/// rest of the configuration would lack.
+pub(crate) fn explain(entity: &KeyPath, diagnostics: &Diagnostics, field_of: impl Fn(KeyPath) -> KeyPath) -> Error {
     let mut violations = Violations::default();
     for diagnostic in &diagnostics.0 {
-        if let Some(path) = diagnostic.path.below(entity) {
+        if let Some(path) = diagnostic.path.below(entity).filter(|_| !entity.0.is_empty()) {
             let (path, message) = in_kongs_words(path, diagnostic);
-            violations.push(path, message);
-        }
-    }
-    for path in missing {
-        if !violations.0.iter().any(|(told, _)| told == path) {
-            violations.push(path.clone(), MISSING);
+            violations.push(field_of(path), message);
         }
     }
     match violations.into_result() {
         Err(violation) => violation,
-        Ok(()) => Error::FileBroken(diagnostics.0.iter().map(line).collect()),
+        Ok(()) => Error::Needed(diagnostics.0.iter().map(line).collect()),
     }
+}
+
+/// The same of a hook. `missing` are the required fields that are known to be missing, told or not.
+pub(crate) fn explain_with(entity: &KeyPath, diagnostics: &Diagnostics, missing: &[KeyPath]) -> Error {
+    let mut violations = match explain(entity, diagnostics, |path| path) {
+        Error::Schema(violations) => violations,
+        other if missing.is_empty() => return other,
+        _ => Violations::default(),
+    };
+    for path in missing {
+        if !violations.has(path) {
+            violations.push(path.clone(), MISSING);
+        }
+    }
+    Error::Schema(violations)
 }
 
 /// A missing or unknown field is told at the field itself, as Kong does.
@@ -136,7 +158,7 @@ fn in_kongs_words(path: KeyPath, diagnostic: &Diagnostic) -> (KeyPath, String) {
 }
 
 /// A diagnostic in one line.
-fn line(diagnostic: &Diagnostic) -> String {
+pub(crate) fn line(diagnostic: &Diagnostic) -> String {
     let place = format!("{}:{}:{}", diagnostic.file.display(), diagnostic.position.line, diagnostic.position.column);
     let message = with_help(&diagnostic.message, diagnostic);
     if diagnostic.path.0.is_empty() { format!("{place}: {message}") } else { format!("{place} {}: {message}", diagnostic.path) }

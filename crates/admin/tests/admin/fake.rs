@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sluice_admin::{AddressHealth, Control, Edit, Exposition, Refusal, Status, TargetHealth, UpstreamHealth};
-use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
+use sluice_admin::{
+    AddressHealth, Changed, Control, Exposition, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth,
+};
+use sluice_config::{Config, Diagnostics, KeyPath, ProcessEnvironment, Segment, Source};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use tokio::sync::Barrier;
@@ -50,7 +52,7 @@ struct State {
     file: Value,
     config: Arc<Config>,
     version: u64,
-    edits: Vec<Edit>,
+    steps: Vec<Step>,
     read_only: bool,
     disk_full: bool,
     gathering: Option<Arc<Barrier>>,
@@ -65,7 +67,7 @@ impl Fake {
                 file,
                 config,
                 version: 1,
-                edits: Vec::new(),
+                steps: Vec::new(),
                 read_only: false,
                 disk_full: false,
                 gathering: None,
@@ -74,14 +76,19 @@ impl Fake {
         })
     }
 
-    /// The edits so far.
-    pub fn edits(&self) -> Vec<Edit> {
-        self.state.lock().unwrap().edits.clone()
+    /// The steps so far, also of changes that were refused.
+    pub fn steps(&self) -> Vec<Step> {
+        self.state.lock().unwrap().steps.clone()
     }
 
     /// What stands at `event_hooks` in the file.
     pub fn hooks(&self) -> Value {
-        self.state.lock().unwrap().file["event_hooks"].clone()
+        self.file()["event_hooks"].clone()
+    }
+
+    /// What the file says.
+    pub fn file(&self) -> Value {
+        self.state.lock().unwrap().file.clone()
     }
 
     pub fn read_only(&self) {
@@ -151,44 +158,85 @@ impl Control for Fake {
         upstream == "app" && target.0 == "10.0.0.1:8000" && target.1.is_none_or(|address| address == "10.0.0.1")
     }
 
-    async fn change(&self, edit: Edit) -> Result<u64, Refusal> {
+    async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
         let gathering = self.state.lock().unwrap().gathering.clone();
         if let Some(barrier) = gathering {
             barrier.wait().await;
         }
         let mut state = self.state.lock().unwrap();
-        state.edits.push(edit.clone());
         if state.read_only {
             return Err(Refusal::ReadOnly);
         }
+        if expected.is_some_and(|all| !all.contains(&state.version)) {
+            return Err(Refusal::Stale(state.version));
+        }
+        let base = read(&state.file, Some(&state.config)).map_err(Refusal::Broken)?;
+        let Planned { steps, at, id } = plan(&base).map_err(Refusal::Unplanned)?;
+        state.steps.extend(steps.clone());
         let mut file = state.file.clone();
-        apply(&mut file, edit)?;
-        let config = read(&file, Some(&state.config)).map_err(Refusal::Invalid)?;
+        steps.into_iter().for_each(|step| apply(&mut file, step));
+        let config = read(&file, Some(&state.config)).map_err(|problems| Refusal::Invalid(problems, at))?;
         if state.disk_full {
             return Err(Refusal::File("cannot write gateway.toml: no space left on device".into()));
         }
         state.file = file;
         state.config = Arc::new(config);
         state.version += 1;
-        Ok(state.version)
+        Ok(Changed { version: state.version, config: state.config.clone(), id })
     }
 }
 
-fn apply(file: &mut Value, edit: Edit) -> Result<(), Refusal> {
-    let (Edit::Add { section, .. } | Edit::Put { section, .. } | Edit::Patch { section, .. } | Edit::Remove { section, .. }) =
-        &edit;
-    let section = file.as_object_mut().unwrap().entry(*section).or_insert_with(|| json!({})).as_object_mut().unwrap();
-    match edit {
-        Edit::Add { name, .. } if section.contains_key(&name) => return Err(Refusal::Taken),
-        Edit::Add { name, table, .. } | Edit::Put { name, table, .. } => {
-            section.insert(name, table.into());
+fn apply(file: &mut Value, step: Step) {
+    match step {
+        Step::Put { at, mut table, keep } => {
+            let place = slot(file, &at);
+            for key in keep {
+                if let Some(kept) = place.get(&key) {
+                    table.insert(key, kept.clone());
+                }
+            }
+            *place = without_nulls(table.into());
         }
-        Edit::Patch { name, changes, .. } => merge(section.get_mut(&name).ok_or(Refusal::Absent)?, changes),
-        Edit::Remove { name, .. } => {
-            section.shift_remove(&name);
+        Step::Merge { at, changes } => merge(slot(file, &at), changes),
+        Step::Push { at, value } => match slot(file, &at) {
+            Value::Array(items) => items.push(value),
+            place => *place = json!([value]),
+        },
+        Step::Remove { at } => {
+            let (last, before) = at.0.split_last().unwrap();
+            match (slot(file, &KeyPath(before.to_vec())), last) {
+                (Value::Object(table), Segment::Key(key)) => {
+                    table.shift_remove(key);
+                }
+                (Value::Array(items), Segment::Index(index)) => {
+                    items.remove(*index);
+                }
+                other => panic!("nothing to remove there: {other:?}"),
+            }
+        }
+        Step::Rename { at, name } => {
+            let (Segment::Key(old), before) = at.0.split_last().unwrap() else { panic!("no name: {at}") };
+            let table = slot(file, &KeyPath(before.to_vec()));
+            let entity = table.as_object_mut().unwrap().shift_remove(old).unwrap();
+            table[name] = entity;
         }
     }
-    Ok(())
+}
+
+fn slot<'a>(file: &'a mut Value, at: &KeyPath) -> &'a mut Value {
+    at.0.iter().fold(file, |value, segment| match segment {
+        Segment::Key(key) => &mut value[key],
+        Segment::Index(index) => &mut value[*index],
+    })
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(table) => {
+            table.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, without_nulls(value))).collect()
+        }
+        value => value,
+    }
 }
 
 fn merge(old: &mut Value, changes: Map<String, Value>) {

@@ -32,9 +32,9 @@ async fn comes_and_goes(field: &str, value: Value, shown: Value, without: Value)
     let api = start().await;
     let made = api.json("POST", "/event-hooks", &hook(&json!({ field: value }))).await.is(201).json();
     assert_eq!((&made[field], &api.gateway.hooks()["a"][field]), (&shown, &value));
-    let edits = api.gateway.edits().len();
+    let steps = api.gateway.steps().len();
     api.json("PATCH", "/event-hooks/a", &json!({ field: shown })).await.is(200);
-    assert_eq!(api.gateway.edits().len(), edits, "what is so already is not written");
+    assert_eq!(api.gateway.steps().len(), steps, "what is so already is not written");
     let patched = api.json("PATCH", "/event-hooks/a", &json!({ field: null })).await.is(200).json();
     assert_eq!((&patched[field], api.gateway.hooks()["a"].get(field)), (&without, None));
     api.json("PATCH", "/event-hooks/a", &json!({ field: value })).await.is(200);
@@ -99,7 +99,7 @@ async fn events_stand_in_the_place_of_source_and_event() {
     assert_eq!(api.gateway.hooks()[name]["events"], written);
     let path = format!("/event-hooks/{name}");
     assert_eq!(api.json("PATCH", &path, &made).await.is(200).json(), made);
-    assert_eq!(api.gateway.edits().len(), 1, "what was read and is sent back is not written");
+    assert_eq!(api.gateway.steps().len(), 1, "what was read and is sent back is not written");
     let changes = json!({"source": "config", "event": "applied", "events": null});
     let patched = api.json("PATCH", &path, &changes).await.is(200).json();
     assert_eq!((&patched["events"], &patched["event"]), (&Value::Null, &json!("applied")));

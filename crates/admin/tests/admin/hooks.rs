@@ -1,7 +1,8 @@
 //! Hooks are made, changed and deleted.
 
 use serde_json::{Map, Value, json};
-use sluice_admin::Edit;
+use sluice_admin::Step;
+use sluice_config::KeyPath;
 
 use crate::client::{Api, start, start_with};
 
@@ -60,12 +61,12 @@ async fn the_two_commands_of_the_article_register_two_hooks() {
             "url": "https://hooks.example/services/T/Y/x"
         }
     });
-    let add = |name: &str, table: Value| Edit::Add { section: "event_hooks", name: name.to_owned(), table: object(table) };
-    assert_eq!(api.gateway.edits(), [add(name, table)]);
+    let add = |name: &str, table: Value| Step::Put { at: KeyPath::of(["event_hooks", name]), table: object(table), keep: Vec::new() };
+    assert_eq!(api.gateway.steps(), [add(name, table)]);
 
     let hook = api.form("POST", "/event-hooks/", LOG).await.is(201).json();
     let table = json!({"source": "rate-limiting-advanced", "event": "rate-limit-exceeded", "handler": "log"});
-    assert_eq!(api.gateway.edits()[1], add(hook["name"].as_str().unwrap(), table));
+    assert_eq!(api.gateway.steps()[1], add(hook["name"].as_str().unwrap(), table));
     assert_eq!(hook["config"], json!({}));
 
     let list = api.get("/event-hooks").await.is(200).json();
@@ -162,10 +163,10 @@ async fn a_patch_merges_and_null_takes_out() {
     let renamed =
         api.json("PATCH", "/event-hooks/a", &json!({"name": "b", "id": "9b2c3c5c-6a0c-4f0e-8f7b-0a3f3f3f3f3f"})).await.is(400);
     assert_eq!(renamed.json()["fields"].as_object().unwrap().len(), 2);
-    let edits = api.gateway.edits().len();
+    let steps = api.gateway.steps().len();
     api.json("PATCH", "/event-hooks/a", &json!({})).await.is(200);
     api.json("PATCH", "/event-hooks/nobody", &json!({"snooze": 1})).await.is(404);
-    assert_eq!(api.gateway.edits().len(), edits);
+    assert_eq!(api.gateway.steps().len(), steps);
 }
 
 #[tokio::test]
@@ -191,14 +192,14 @@ config.headers = { authorization = "${SLUICE_UNSET:-/hook}", x = "$${literal}" }
     assert_eq!(api.json("PATCH", "/event-hooks/a", &hook).await.is(200).json(), hook);
     api.json("PATCH", "/event-hooks/a", &json!({"snooze": null, "config": {"headers": {"none": null}}})).await.is(200);
     api.form("PATCH", "/event-hooks/a", &[("config.method", "POST"), ("timeout", "10000"), ("event", "")]).await.is(200);
-    assert_eq!(api.gateway.edits(), []);
+    assert_eq!(api.gateway.steps(), []);
 
     let api = start_with(file, None).await;
     hook["snooze"] = 5.into();
     hook["config"]["payload"]["text"] = "new".into();
     let patched = api.json("PATCH", "/event-hooks/a", &hook).await.is(200).json();
     let changes = object(json!({"snooze": 5, "config": {"payload": {"text": "new"}}}));
-    assert_eq!(api.gateway.edits(), [Edit::Patch { section: "event_hooks", name: "a".into(), changes }]);
+    assert_eq!(api.gateway.steps(), [Step::Merge { at: KeyPath::of(["event_hooks", "a"]), changes }]);
     let mut after = before;
     after["snooze"] = 5.into();
     after["config"]["payload"]["text"] = "new".into();
@@ -264,7 +265,7 @@ async fn a_list_is_no_table() {
     let hook = [("source", "config"), ("handler", "webhook"), url, ("config.headers[0]", "1")];
     let answer = api.form("POST", "/event-hooks", &hook).await.is(400).json();
     assert!(answer["fields"]["config"]["headers"].is_string(), "{answer}");
-    assert_eq!(api.gateway.edits().len(), 2);
+    assert_eq!(api.gateway.steps().len(), 2);
 }
 
 #[tokio::test]
@@ -299,7 +300,7 @@ async fn a_deleted_hook_is_gone_and_may_be_deleted_again() {
     assert_eq!(answer.text, "");
     api.get("/event-hooks/a").await.is(404);
     api.delete("/event-hooks/a").await.is(204);
-    assert_eq!(api.gateway.edits().len(), 2);
+    assert_eq!(api.gateway.steps().len(), 2);
 }
 
 #[tokio::test]
