@@ -27,9 +27,9 @@ impl Entity for PluginEntry {
         self.id
     }
 
-    /// None: several plugins have the same name, each in its scope.
+    /// That of this instance: several plugins have the same name, each in its scope.
     fn name(&self) -> Option<&str> {
-        None
+        self.instance_name.as_deref()
     }
 
     fn show(&self, config: &Config) -> Value {
@@ -46,15 +46,15 @@ impl Entity for PluginEntry {
         json!({
             "id": self.id,
             "name": self.name,
-            "instance_name": null,
+            "instance_name": self.instance_name,
             "service": service,
             "route": route,
             "consumer": consumer,
             "consumer_group": group,
             "enabled": self.enabled,
             "config": options,
-            "protocols": ["http", "https"],
-            "tags": null,
+            "protocols": self.protocols,
+            "tags": (!self.tags.is_empty()).then_some(&self.tags),
             "created_at": self.stamps.created_at,
             "updated_at": self.stamps.updated_at,
         })
