@@ -19,3 +19,16 @@ pub(crate) fn generate(handler: Option<&str>, source: Option<&str>, hooks: &[Eve
     let words = if words == [None, None] { [Some("hook"), None] } else { words };
     names::generate(words.into_iter().flatten(), |name| hooks.iter().any(|hook| hook.name == name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_that_of_an_entity_and_of_nothing_else() {
+        assert_eq!(check("slack"), Ok(()));
+        for bad in ["a/b", "sources"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

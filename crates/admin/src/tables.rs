@@ -135,6 +135,8 @@ tags = ["a"]
 [services.demo.plugins.rate-limiting-advanced]
 limit = [3]
 window_size = [60]
+instance_name = "demo-limit"
+tags = ["a"]
 [event_hooks.slack]
 source = "config"
 handler = "webhook"

@@ -84,7 +84,7 @@ impl Draft {
 /// Reads a configuration file.
 pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let (document, problems) = Document::parse(source, env);
-    let mut reader = Reader { partial: !problems.is_empty(), problems, plugins: Vec::new() };
+    let mut reader = Reader { partial: !problems.is_empty(), problems, ..Reader::default() };
     let root = document.root();
     reader.check_sections(root);
     let server = reader.server(root);
@@ -105,15 +105,7 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     let consumer_groups = reader.entities(root, "consumer_groups", Reader::consumer_group);
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
-    reader.unique_ids("services", services.iter().map(|entity| (&entity.name, entity.id)));
-    reader.unique_ids("upstreams", upstreams.iter().map(|entity| (&entity.name, entity.id)));
-    reader.unique_ids("routes", routes.iter().map(|entity| (&entity.name, entity.id)));
-    reader.unique_ids("consumers", consumers.iter().map(|entity| (&entity.username, entity.id)));
-    reader.unique_ids("consumer_groups", consumer_groups.iter().map(|entity| (&entity.name, entity.id)));
     reader.unique_custom_ids(&consumers);
-    reader.unique_ids("event_hooks", event_hooks.iter().map(|entity| (&entity.name, entity.id)));
-    reader.unique_ids("certificates", certificates.iter().map(|entity| (&entity.name, entity.id)));
-    reader.unique_ids("ca_certificates", ca_certificates.iter().map(|entity| (&entity.name, entity.id)));
     let plugins = reader.plugins;
     let config = Config {
         server,
@@ -136,11 +128,16 @@ pub fn read(source: Source, env: &dyn Environment) -> Draft {
     Draft { config, document: Arc::new(document), problems: reader.problems }
 }
 
+#[derive(Default)]
 struct Reader {
     /// Whether the file is broken, so that what is not found may be there all the same.
     partial: bool,
     problems: Vec<Problem>,
     plugins: Vec<PluginEntry>,
+    /// Whose each id is, of each kind.
+    ids: HashMap<(&'static str, Uuid), KeyPath>,
+    /// Whose each `instance_name` is.
+    instance_names: HashMap<String, KeyPath>,
 }
 
 /// An entity's table on its way to becoming one.
@@ -160,15 +157,14 @@ impl Reader {
         }
     }
 
-    /// Two entities with one id would be one entity to whoever asks for it.
-    fn unique_ids<'a>(&mut self, section: &str, entities: impl Iterator<Item = (&'a String, Uuid)>) {
-        let mut owners: HashMap<Uuid, &String> = HashMap::new();
-        for (name, id) in entities {
-            if let Some(owner) = owners.insert(id, name) {
-                let problem = Problem::at(KeyPath::of([section, name, "id"]), format!("the id is that of \"{owner}\" already"));
-                self.problems.push(problem.help("write another, or none: it is made from the name"));
-            }
+    /// The id that is written, or that of the name. Two entities with one id would be one entity to whoever asks for it.
+    fn id_of(&mut self, written: Option<Uuid>, (kind, name): (&'static str, &str), path: &KeyPath) -> Uuid {
+        let id = written.unwrap_or_else(|| entity_id(kind, name));
+        if let Some(owner) = self.ids.insert((kind, id), path.clone()) {
+            let problem = Problem::at(path.key("id"), format!("the id is that of {owner} already"));
+            self.problems.push(problem.help("write another, or none: without one it is made from the name"));
         }
+        id
     }
 
     fn refuse_later(&mut self, section: &str, key: &str, path: &KeyPath) -> bool {
@@ -242,10 +238,6 @@ impl Reader {
         self.problems.extend(problems);
         value
     }
-}
-
-fn id_of(written: Option<Uuid>, kind: &str, name: &str) -> Uuid {
-    written.unwrap_or_else(|| entity_id(kind, name))
 }
 
 fn take_key(node: &mut Node, key: &str) -> Option<Node> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::file::{
     AccessLogTable, AdminTable, CaCertificateTable, CertificateTable, ConsumerGroupTable, ConsumerTable, EventHookTable,
-    HooksTable, LimitsTable, RouteTable, ServerTable, ServiceTable, UpstreamTable,
+    HooksTable, LimitsTable, PluginTable, RouteTable, ServerTable, ServiceTable, UpstreamTable,
 };
 
 /// The schemas of what this crate does not read itself.
@@ -27,7 +27,8 @@ pub fn options_schema<T: JsonSchema>() -> Value {
 /// The schema of a whole file.
 pub fn json_schema(extensions: &Extensions) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let plugins = table_of(extensions.plugins.iter().map(|(name, schema)| (*name, schema.clone())));
+    let beside = schema_of::<PluginTable>(&mut generator)["properties"].take();
+    let plugins = plugins_of(&extensions.plugins, beside.as_object().unwrap_or(&Map::new()));
     let mut service = schema_of::<ServiceTable>(&mut generator);
     let mut route = schema_of::<RouteTable>(&mut generator);
     let mut consumer = schema_of::<ConsumerTable>(&mut generator);
@@ -113,11 +114,14 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     T::json_schema(generator).to_value()
 }
 
-fn table_of(properties: impl Iterator<Item = (&'static str, Value)>) -> Value {
-    let properties: Map<String, Value> = properties
-        .map(|(name, mut schema)| {
-            add(&mut schema, "enabled", json!({ "type": "boolean", "default": true }));
-            (name.to_owned(), schema)
+/// Every plugin with its options, and what may stand beside them.
+fn plugins_of(options: &[(&'static str, Value)], beside: &Map<String, Value>) -> Value {
+    let properties: Map<String, Value> = options
+        .iter()
+        .map(|(name, options)| {
+            let mut schema = options.clone();
+            beside.iter().for_each(|(key, property)| add(&mut schema, key, property.clone()));
+            ((*name).to_owned(), schema)
         })
         .collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })

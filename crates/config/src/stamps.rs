@@ -73,7 +73,7 @@ impl Config {
 
 impl PluginEntry {
     fn fingerprint(&self) -> Value {
-        json!([self.enabled, self.block.to_json()])
+        json!([self.enabled, self.instance_name, self.protocols, self.tags, self.block.to_json()])
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use sluice_config::{Config, Diagnostics, Environment, Scope, Source, entity_id, read};
+use sluice_config::{Config, Diagnostics, Environment, RouteProtocol, Scope, Source, entity_id, read};
 
 const GOOD: &str = r#"
 [server]
@@ -33,6 +33,10 @@ custom_id = "j"
 one = [{ key = "k" }]
 [plugins.two]
 enabled = false
+id = "4f2b1c86-3f0e-4c1c-9f0a-3d1e9b7a5c01"
+instance_name = "second"
+tags = ["t"]
+protocols = ["https", "http"]
 [event_hooks.h]
 source = "s"
 handler = "log"
@@ -70,6 +74,16 @@ fn a_good_file_becomes_a_configuration() {
     let scopes: Vec<(&str, &Scope, bool)> = config.plugins.iter().map(|p| (p.name.as_str(), &p.scope, p.enabled)).collect();
     assert_eq!(scopes, [("one", &Scope::Route("demo".into()), true), ("two", &Scope::Global, false)]);
     assert_eq!(config.plugins[0].block.to_json(), serde_json::json!({ "limit": [1, 2], "nested": { "key": "x" } }));
+    let second = &config.plugins[1];
+    assert_eq!(
+        (second.id.to_string().as_str(), second.instance_name.as_deref()),
+        ("4f2b1c86-3f0e-4c1c-9f0a-3d1e9b7a5c01", Some("second"))
+    );
+    assert_eq!(
+        (&second.tags[..], &second.protocols[..]),
+        (&["t".to_owned()][..], &[RouteProtocol::Https, RouteProtocol::Http][..])
+    );
+    assert_eq!(second.block.to_json(), serde_json::json!({}), "the options are the plugin's own");
     assert_eq!(config.event_hooks[0].config.to_json(), serde_json::json!({ "a": { "b": "c" } }));
     assert_eq!(config.event_hooks[0].retry.as_ref().unwrap()[1].0, 10);
 }
@@ -82,6 +96,10 @@ fn entities_keep_their_times_until_they_change() {
     second.stamp(Some(&first), 200);
     let stamps: Vec<(u64, u64)> = second.services.iter().map(|s| (s.stamps.created_at, s.stamps.updated_at)).collect();
     assert_eq!(stamps, [(100, 100), (100, 200)]);
+    let mut third = config(&GOOD.replace("tags = [\"t\"]", "tags = [\"u\"]")).unwrap();
+    third.stamp(Some(&first), 300);
+    let stamps: Vec<u64> = third.plugins.iter().map(|plugin| plugin.stamps.updated_at).collect();
+    assert_eq!(stamps, [100, 300]);
     assert_eq!((second.event_hooks[0].stamps.created_at, second.event_hooks[0].stamps.updated_at), (100, 100));
 }
 

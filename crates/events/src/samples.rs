@@ -129,12 +129,12 @@ pub(crate) fn plugin() -> Arc<Entity> {
     entity(
         5,
         json!({
-            "id": "00000000-0000-5000-8000-000000000005", "name": "rate-limiting-advanced",
+            "id": "00000000-0000-5000-8000-000000000005", "name": "rate-limiting-advanced", "instance_name": "demo-limit",
             "service": { "id": "00000000-0000-5000-8000-000000000002" }, "route": { "id": "00000000-0000-5000-8000-000000000003" },
             "consumer": { "id": "00000000-0000-5000-8000-000000000001" },
             "consumer_group": { "id": "00000000-0000-5000-8000-000000000007" }, "enabled": true,
-            "config": { "limit": [3], "window_size": [60], "identifier": "consumer" }, "protocols": ["http", "https"],
-            "created_at": 1_700_000_000, "updated_at": 1_700_000_000
+            "config": { "limit": [3], "window_size": [60], "identifier": "consumer" },
+            "protocols": ["grpc", "grpcs", "http", "https"], "tags": ["sample"], "created_at": 1_700_000_000, "updated_at": 1_700_000_000
         }),
     )
 }

@@ -52,8 +52,7 @@ impl Editable for Target {
     }
 
     fn create(mut sent: Sent, config: &Config) -> Result<Planned, Error> {
-        // A target's id follows from what it is.
-        let _ = sent.id();
+        let written = sent.id();
         let upstream = sent.reference::<Upstream>("upstream", config)?;
         if upstream.is_none() {
             sent.refuse("upstream", MISSING);
@@ -71,7 +70,14 @@ impl Editable for Target {
         let list = KeyPath::of([Upstream::TABLE, &upstream.name, "targets"]);
         let at = list.index(config.targets.iter().filter(|target| target.upstream.1 == upstream.id).count());
         table.insert("target".into(), text.into());
-        let id = entity_id("targets", &format!("{} {place}", upstream.name));
+        let derived = derived_id(&upstream.name, &place);
+        let id = written.unwrap_or(derived);
+        if config.targets.iter().any(|target| target.id == id) {
+            return Err(Error::IdTaken(id));
+        }
+        if id != derived {
+            table.insert("id".into(), id.to_string().into());
+        }
         Ok(Planned { steps: vec![Step::Push { at: list, value: in_order(table) }], at, id })
     }
 
@@ -92,14 +98,21 @@ impl Editable for Target {
         }
         table.insert("target".into(), text.unwrap_or_else(|| self.place.to_string()).into());
         let at = at(self, config);
+        // It is the same one, whatever it is called from now on.
+        if self.id != derived_id(&self.upstream.0, &place) {
+            table.insert("id".into(), self.id.to_string().into());
+        }
         let Value::Object(table) = in_order(table) else { return Err(Error::NotFound) };
-        let id = entity_id("targets", &format!("{} {place}", self.upstream.0));
-        Ok(Planned { steps: vec![Step::Put { at: at.clone(), table, keep: Vec::new() }], at, id })
+        Ok(Planned { steps: vec![Step::Put { at: at.clone(), table, keep: Vec::new() }], at, id: self.id })
     }
 
     fn delete(&self, config: &Config) -> Result<Vec<Step>, Error> {
         Ok(vec![Step::Remove { at: at(self, config) }])
     }
+}
+
+fn derived_id(upstream: &str, place: &TargetPlace) -> Uuid {
+    entity_id("targets", &format!("{upstream} {place}"))
 }
 
 fn parse(text: &str) -> Result<TargetPlace, Error> {

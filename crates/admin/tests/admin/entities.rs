@@ -42,7 +42,11 @@ async fn plugins_say_what_they_belong_to_and_hide_their_secrets() {
     );
     assert_eq!((&limit["route"], &limit["consumer"], &limit["tags"]), (&Value::Null, &Value::Null, &Value::Null));
     assert_eq!(api.get(&format!("/plugins/{}", limit["id"].as_str().unwrap())).await.is(200).json(), limit);
+    assert_eq!(limit["protocols"], json!(["grpc", "grpcs", "http", "https"]));
     let of_joe = api.get("/consumers/Joe/plugins").await.is(200).json();
+    assert_eq!(api.get("/plugins/limit-of-joe").await.is(200).json(), of_joe["data"][0]);
+    assert_eq!((&of_joe["data"][0]["instance_name"], &of_joe["data"][0]["tags"]), (&json!("limit-of-joe"), &json!(["a"])));
+    assert_eq!(of_joe["data"][0]["config"], json!({"limit": [5], "window_size": [60]}));
     assert_eq!(of_joe["data"][0]["consumer"], json!({"id": entity_id("consumers", "Joe")}));
     assert_eq!(api.get("/routes/demo/plugins").await.is(200).json(), json!({"data": [], "next": null}));
 }

@@ -38,6 +38,8 @@ limit = [3]
 window_size = [60]
 redis = { password = "hush" }
 [consumers.Joe.plugins.rate-limiting-advanced]
+instance_name = "limit-of-joe"
+tags = ["a"]
 limit = [5]
 window_size = [60]
 "#;

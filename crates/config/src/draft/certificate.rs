@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
-use super::{At, Reader, id_of};
+use super::{At, Reader};
 use crate::diagnostics::Problem;
 use crate::entities::{CaCertificate, Certificate, Sni, Stamps};
 use crate::file::{CaCertificateTable, CertificateTable};
@@ -37,7 +37,7 @@ impl Reader {
         let (cert, (chain, said)) = (cert?, chain?);
         let snis = self.snis(table.snis, &said, &at.path.key("snis"));
         Some(Certificate {
-            id: id_of(table.id, "certificates", at.name),
+            id: self.id_of(table.id, ("certificates", at.name), &at.path),
             name: at.name.to_owned(),
             cert: cert.text,
             chain,
@@ -64,7 +64,7 @@ impl Reader {
         }
         let der = chain.pop()?;
         Some(CaCertificate {
-            id: id_of(table.id, "ca_certificates", at.name),
+            id: self.id_of(table.id, ("ca_certificates", at.name), &at.path),
             name: at.name.to_owned(),
             cert_digest: Sha256::digest(&der).iter().map(|byte| format!("{byte:02x}")).collect(),
             cert: pem.text,

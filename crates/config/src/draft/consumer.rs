@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{At, Reader, id_of};
+use super::{At, Reader};
 use crate::block::Block;
 use crate::diagnostics::Problem;
 use crate::entities::{Consumer, ConsumerGroup, CredentialEntry, Scope, Stamps};
@@ -20,7 +20,7 @@ impl Reader {
             self.reference(root, "consumer_groups", group, at.path.key("groups").index(index));
         }
         Some(Consumer {
-            id: id_of(table.id, "consumers", at.name),
+            id: self.id_of(table.id, ("consumers", at.name), &at.path),
             username: at.name.to_owned(),
             custom_id: table.custom_id,
             groups: table.groups,
@@ -34,7 +34,7 @@ impl Reader {
         let scope = Scope::ConsumerGroup(at.name.to_owned());
         self.take_plugins(&mut at, &scope);
         let table: ConsumerGroupTable = self.take(&at.path, &at.node)?;
-        let id = id_of(table.id, "consumer_groups", at.name);
+        let id = self.id_of(table.id, ("consumer_groups", at.name), &at.path);
         Some(ConsumerGroup { id, name: at.name.to_owned(), tags: table.tags, stamps: Stamps::default() })
     }
 

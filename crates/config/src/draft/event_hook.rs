@@ -1,6 +1,6 @@
 //! Reads `[event_hooks.NAME]`; `config` is left to the handler, and `filter` to those who know the fields of events.
 
-use super::{At, Reader, id_of, take_key};
+use super::{At, Reader, take_key};
 use crate::block::Block;
 use crate::diagnostics::Problem;
 use crate::entities::{EventHook, Stamps};
@@ -23,7 +23,7 @@ impl Reader {
             self.problems.push(problem.help("one a minute is 0.0167; leave it out for no limit"));
         }
         Some(EventHook {
-            id: id_of(table.id, "event_hooks", at.name),
+            id: self.id_of(table.id, ("event_hooks", at.name), &at.path),
             name: at.name.to_owned(),
             source: table.source,
             event: table.event,

@@ -3,10 +3,10 @@
 use super::{At, Reader, take_key};
 use crate::block::Block;
 use crate::diagnostics::Problem;
-use crate::entities::{PluginEntry, Scope, Stamps};
+use crate::entities::{PluginEntry, RouteProtocol, Scope, Stamps};
 use crate::file::PluginTable;
-use crate::ids::entity_id;
 use crate::key_path::KeyPath;
+use crate::name::refuse_name;
 use crate::tree::{Node, Table};
 
 impl Reader {
@@ -31,14 +31,35 @@ impl Reader {
 
     fn plugin(&mut self, name: &str, mut node: Node, path: KeyPath, scope: Scope) -> Option<PluginEntry> {
         let own: PluginTable = self.take(&path, &node)?;
-        take_key(&mut node, "enabled");
+        PluginTable::KEYS.iter().for_each(|key| drop(take_key(&mut node, key)));
+        self.check_plugin(&path, &own);
         Some(PluginEntry {
-            id: entity_id("plugins", &path.to_string()),
+            id: self.id_of(own.id, ("plugins", &path.to_string()), &path),
             name: name.to_owned(),
+            instance_name: own.instance_name,
             scope,
             enabled: own.enabled,
+            protocols: own.protocols,
+            tags: own.tags,
             block: Block::new(path, node),
             stamps: Stamps::default(),
         })
+    }
+    fn check_plugin(&mut self, path: &KeyPath, own: &PluginTable) {
+        if let Some(name) = &own.instance_name {
+            let key = path.key("instance_name");
+            if let Some(message) = refuse_name(name) {
+                self.problems.push(Problem::at(key, message).help("write one such as \"demo-limit\""));
+            } else if let Some(owner) = self.instance_names.insert(name.clone(), path.clone()) {
+                self.problems.push(Problem::at(key, format!("the instance_name is that of {owner} already")));
+            }
+        }
+        let key = path.key("protocols");
+        let whole = [RouteProtocol::Http, RouteProtocol::Https].iter().all(|protocol| own.protocols.contains(protocol));
+        if !whole && !self.problems.iter().any(|known| known.path.below(&key).is_some()) {
+            let problem = Problem::at(key, "a plugin for some protocols alone is not available yet");
+            self.problems
+                .push(problem.help("take it out, or write both http and https: what a request may come by is its route's"));
+        }
     }
 }

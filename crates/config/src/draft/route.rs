@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
-use super::{At, Reader, id_of};
+use super::{At, Reader};
 use crate::block::Block;
 use crate::diagnostics::Problem;
 use crate::entities::{Route, RouteProtocol, RouteSource, Scope, Stamps};
 use crate::file::RouteTable;
+use crate::ids::entity_id;
 use crate::key_path::KeyPath;
 use crate::suggest::one_of;
 use crate::tree::Table;
@@ -26,7 +27,7 @@ impl Reader {
             Some((name, id))
         });
         Some(Route {
-            id: id_of(table.id, "routes", at.name),
+            id: self.id_of(table.id, ("routes", at.name), &at.path),
             name: at.name.to_owned(),
             service,
             https_redirect_status_code: table.https_redirect_status_code,
@@ -177,7 +178,7 @@ impl Reader {
             return None;
         };
         let written = node.table().and_then(|table| table.get("id")?.text()?.parse().ok());
-        Some(id_of(written, section, name))
+        Some(written.unwrap_or_else(|| entity_id(section, name)))
     }
 }
 

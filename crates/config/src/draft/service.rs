@@ -1,6 +1,6 @@
 //! Reads `[services.NAME]`: by its `url`, or by its parts.
 
-use super::{At, Reader, id_of};
+use super::{At, Reader};
 use crate::diagnostics::Problem;
 use crate::entities::{Protocol, Scope, Service, Stamps};
 use crate::file::ServiceTable;
@@ -37,7 +37,7 @@ impl Reader {
         }
         let tls = self.upstream_tls(&table, root, (&at.path, place.protocol));
         Some(Service {
-            id: id_of(table.id, "services", at.name),
+            id: self.id_of(table.id, ("services", at.name), &at.path),
             name: at.name.to_owned(),
             protocol: place.protocol,
             host: place.host,

@@ -2,11 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{At, Reader, id_of};
+use super::{At, Reader};
 use crate::diagnostics::Problem;
 use crate::entities::{HashInput, HashOn, Stamps, Target, TargetPlace, Upstream, is_host_name};
 use crate::file::{TargetText, UpstreamTable};
-use crate::ids::entity_id;
 use crate::key_path::KeyPath;
 
 /// How many slots there may be, as in Kong.
@@ -16,7 +15,7 @@ impl Reader {
     /// An upstream, with its targets.
     pub(super) fn upstream(&mut self, at: &At<'_>) -> Option<(Upstream, Vec<Target>)> {
         let table: UpstreamTable = self.take(&at.path, &at.node)?;
-        let id = id_of(table.id, "upstreams", at.name);
+        let id = self.id_of(table.id, ("upstreams", at.name), &at.path);
         self.check_upstream(at, &table);
         self.check_healthchecks(&at.path.key("healthchecks"), &table);
         let targets = self.targets((at.name, id), &at.path.key("targets"), &table);
@@ -134,7 +133,7 @@ impl Reader {
                 self.add_of_whole(problem.help("write each target once; `weight` says how much it gets"));
             }
             all.push(Target {
-                id: entity_id("targets", &format!("{name} {place}")),
+                id: self.id_of(entry.id, ("targets", &format!("{name} {place}")), &path.index(at)),
                 upstream: (name.to_owned(), id),
                 place: place.clone(),
                 weight: entry.weight,

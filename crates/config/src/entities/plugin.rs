@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Stamps;
+use super::{RouteProtocol, Stamps};
 use crate::block::Block;
 
 /// Where a plugin applies; of one name the most specific applies to a request.
@@ -27,10 +27,16 @@ pub struct PluginEntry {
     pub id: Uuid,
     /// The plugin's name.
     pub name: String,
+    /// A name that no other plugin has.
+    pub instance_name: Option<String>,
     /// Where it applies.
     pub scope: Scope,
     /// Whether it runs.
     pub enabled: bool,
+    /// What requests it applies to may come by.
+    pub protocols: Vec<RouteProtocol>,
+    /// Tags.
+    pub tags: Vec<String>,
     /// Its options.
     pub block: Block,
     /// When it came and changed.

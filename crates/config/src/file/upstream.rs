@@ -49,6 +49,7 @@ pub(crate) struct UpstreamTable {
 /// One target.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetEntry {
+    pub id: Option<Uuid>,
     pub target: Option<TargetText>,
     pub weight: u16,
     pub tags: Vec<String>,
@@ -58,6 +59,7 @@ pub(crate) struct TargetEntry {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TargetTable {
+    id: Option<Uuid>,
     target: Option<TargetText>,
     #[serde(default = "hundred")]
     weight: u16,
@@ -88,11 +90,11 @@ impl<'de> Deserialize<'de> for TargetEntry {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TargetEntry, E> {
                 let target = TargetText::try_from(text.to_owned()).map_err(E::custom)?;
-                Ok(TargetEntry { target: Some(target), weight: hundred(), tags: Vec::new() })
+                Ok(TargetEntry { id: None, target: Some(target), weight: hundred(), tags: Vec::new() })
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TargetEntry, A::Error> {
-                let TargetTable { target, weight, tags } = TargetTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(TargetEntry { target, weight, tags })
+                let TargetTable { id, target, weight, tags } = TargetTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(TargetEntry { id, target, weight, tags })
             }
         }
         deserializer.deserialize_any(Visitor)

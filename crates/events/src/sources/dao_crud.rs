@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn an_entity_of_any_table_may_be_meant() {
         let entity = any().json.clone();
-        for field in ["host", "paths", "username", "snis", "certificate", "instance_name", "handler", "key"] {
-            assert_eq!(entity.get(field).is_some(), field != "instance_name", "{field}");
+        for field in ["host", "paths", "username", "snis", "certificate", "instance_name", "handler", "key", "nothing"] {
+            assert_eq!(entity.get(field).is_some(), field != "nothing", "{field}");
         }
         assert_eq!((&entity["name"], &entity["config"]["limit"]), (&"demo".into(), &serde_json::json!([3])));
         assert!(entity["config"]["url"].is_string(), "options of plugins and of hooks");
