@@ -25,7 +25,10 @@ fn a_service_with_a_route_and_a_limit_is_made_by_kongs_commands() {
     let service = curl("/services", &["name=demo", &format!("url=http://{}/anything", upstream.address)]);
     assert_eq!((&service["host"], &service["path"], &service["retries"]), (&json!("127.0.0.1"), &json!("/anything"), &json!(5)));
     let route = curl("/services/demo/routes", &["name=demo", "paths[]=/demo", "methods=GET"]);
-    assert_eq!((&route["service"], &route["paths"], &route["methods"]), (&json!({ "id": service["id"] }), &json!(["/demo"]), &json!(["GET"])));
+    assert_eq!(
+        (&route["service"], &route["paths"], &route["methods"]),
+        (&json!({ "id": service["id"] }), &json!(["/demo"]), &json!(["GET"]))
+    );
     curl("/consumers", &["username=Joe", "tags=vip"]);
     let key = curl("/consumers/Joe/key-auth", &["key=joe-key"]);
     assert_eq!(key["key"], "joe-key");
@@ -38,7 +41,10 @@ fn a_service_with_a_route_and_a_limit_is_made_by_kongs_commands() {
     let statuses: Vec<u16> = (0..4).map(|_| gateway.get("/demo", &[("apikey", "joe-key")]).status).collect();
     assert_eq!(statuses, [200, 200, 200, 429]);
     let text = gateway.config_text();
-    assert!(text.contains("# the file begins empty\n") && text.contains("[services.demo.plugins.rate-limiting-advanced]"), "{text}");
+    assert!(
+        text.contains("# the file begins empty\n") && text.contains("[services.demo.plugins.rate-limiting-advanced]"),
+        "{text}"
+    );
     let gateway = gateway.restart();
     assert_eq!(is(gateway.admin("GET", "/services/demo", ""), 200)["id"], service["id"]);
     assert_eq!(gateway.get("/demo", &[]).status, 401);
@@ -87,20 +93,43 @@ targets = ["127.0.0.1:1", { target = "127.0.0.1:2", weight = 7 }]
     check("PUT", "/services/a", &shown, "", "");
     let route = check("GET", "/routes/a", "", "", "").body;
     check("PUT", "/routes/a", &route, "", "");
-    check("PATCH", "/services/b", r#"{"port":3}"#, "host = \"127.0.0.1\"   # its parts\nport = 2\n", "host = \"127.0.0.1\"   # its parts\nport = 3\nprotocol = \"http\"\n");
-    check("PATCH", "/routes/a", r#"{"name":"c"}"#, "[routes.a]\nservice = \"a\"\npaths = [\n    \"/a\", # one\n    \"/b\", # two\n]\n", &format!("[routes.c]\nservice = \"a\"\npaths = [\n    \"/a\", # one\n    \"/b\", # two\n]\nid = {}\n", serde_json::from_str::<Value>(&route).unwrap()["id"]));
+    check(
+        "PATCH",
+        "/services/b",
+        r#"{"port":3}"#,
+        "host = \"127.0.0.1\"   # its parts\nport = 2\n",
+        "host = \"127.0.0.1\"   # its parts\nport = 3\nprotocol = \"http\"\n",
+    );
+    check(
+        "PATCH",
+        "/routes/a",
+        r#"{"name":"c"}"#,
+        "[routes.a]\nservice = \"a\"\npaths = [\n    \"/a\", # one\n    \"/b\", # two\n]\n",
+        &format!(
+            "[routes.c]\nservice = \"a\"\npaths = [\n    \"/a\", # one\n    \"/b\", # two\n]\nid = {}\n",
+            serde_json::from_str::<Value>(&route).unwrap()["id"]
+        ),
+    );
     check("DELETE", "/upstreams/app/targets/127.0.0.1:1", "", "\"127.0.0.1:1\", ", "");
     check("PATCH", "/upstreams/app/targets/127.0.0.1:2", r#"{"weight":8}"#, "weight = 7", "weight = 8");
     // The second key keeps its id, which followed from its place.
     let keys = gateway.admin("GET", "/consumers/Joe/key-auth", "").json();
     let ids: Vec<&str> = keys["data"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
-    check("DELETE", &format!("/consumers/Joe/key-auth/{}", ids[0]), "", "[{ key = \"one\" }, { key = \"two\" }]", &format!("[{{ key = \"two\", id = \"{}\" }}]", ids[1]));
+    check(
+        "DELETE",
+        &format!("/consumers/Joe/key-auth/{}", ids[0]),
+        "",
+        "[{ key = \"one\" }, { key = \"two\" }]",
+        &format!("[{{ key = \"two\", id = \"{}\" }}]", ids[1]),
+    );
     check("GET", &format!("/key-auths/{}", ids[1]), "", "", "");
 }
 
 #[test]
 fn entities_refuse_in_kongs_words() {
-    let gateway = Gateway::start("[services.a]\nurl = \"http://127.0.0.1:1\"\n[routes.a]\nservice = \"a\"\npaths = [\"/a\"]\n[consumers.Joe]\ncustom_id = \"1\"\nkey-auth = [{ key = \"k\" }]\n");
+    let gateway = Gateway::start(
+        "[services.a]\nurl = \"http://127.0.0.1:1\"\n[routes.a]\nservice = \"a\"\npaths = [\"/a\"]\n[consumers.Joe]\ncustom_id = \"1\"\nkey-auth = [{ key = \"k\" }]\n",
+    );
     let before = gateway.config_text();
     let check = |method: &str, path: &str, body: Value, status: u16, code: Value, said: &str| {
         let answer = is(gateway.admin(method, path, &body.to_string()), status);
@@ -110,20 +139,48 @@ fn entities_refuse_in_kongs_words() {
         answer
     };
     check("POST", "/services", json!({ "name": "a", "host": "x" }), 409, json!(5), "UNIQUE violation detected on '{name=\"a\"}'");
-    let both = check("POST", "/services", json!({ "name": "b", "port": 70000, "path": "x", "host": "h" }), 400, json!(2), "2 schema violations");
+    let both = check(
+        "POST",
+        "/services",
+        json!({ "name": "b", "port": 70000, "path": "x", "host": "h" }),
+        400,
+        json!(2),
+        "2 schema violations",
+    );
     assert!(both["fields"]["port"].is_string() && both["fields"]["path"].is_string(), "{both}");
     check("POST", "/services", json!({ "name": "b" }), 400, json!(2), "schema violation (host: required field missing)");
     check("POST", "/services", json!({ "name": "b", "host": "x", "hots": "y" }), 400, json!(2), "hots: unknown field");
-    check("POST", "/routes", json!({ "paths": ["/x"], "service": { "id": "00000000-0000-4000-8000-000000000000" } }), 400, json!(4), "does not reference an existing 'services' entity.");
+    check(
+        "POST",
+        "/routes",
+        json!({ "paths": ["/x"], "service": { "id": "00000000-0000-4000-8000-000000000000" } }),
+        400,
+        json!(4),
+        "does not reference an existing 'services' entity.",
+    );
     check("DELETE", "/services/a", Value::Null, 400, json!(4), "an existing 'routes' entity references this 'services' entity");
     check("POST", "/routes", json!({ "name": "x", "service": { "name": "a" } }), 400, json!(2), "must set one of");
     check("POST", "/consumers", json!({ "username": "Ann", "custom_id": "1" }), 409, json!(5), "custom_id=\"1\"");
     check("POST", "/consumers/Joe/key-auth", json!({ "key": "k" }), 409, json!(5), "UNIQUE");
     check("POST", "/consumers/Joe/basic-auth", json!({ "username": "u" }), 400, json!(2), "password: required field missing");
     check("POST", "/plugins", json!({ "name": "nope" }), 400, json!(2), "plugin 'nope' not enabled");
-    let limit = check("POST", "/plugins", json!({ "name": "rate-limiting-advanced", "config": { "limit": [0], "window_size": [1], "x": 1 } }), 400, json!(2), "config.x: unknown field");
+    let limit = check(
+        "POST",
+        "/plugins",
+        json!({ "name": "rate-limiting-advanced", "config": { "limit": [0], "window_size": [1], "x": 1 } }),
+        400,
+        json!(2),
+        "config.x: unknown field",
+    );
     assert!(limit["fields"]["config"]["limit"].is_array(), "{limit}");
-    check("POST", "/plugins", json!({ "name": "cors", "service": { "name": "a" }, "route": { "name": "a" } }), 400, json!(2), "belongs to one of");
+    check(
+        "POST",
+        "/plugins",
+        json!({ "name": "cors", "service": { "name": "a" }, "route": { "name": "a" } }),
+        400,
+        json!(2),
+        "belongs to one of",
+    );
     check("POST", "/upstreams/x/targets", json!({ "target": "a:1" }), 404, Value::Null, "Not found");
     check("PATCH", "/services/nobody", json!({ "port": 1 }), 404, Value::Null, "Not found");
     check("GET", "/services?tags=a,b/c", Value::Null, 400, json!(11), "invalid filter syntax");
@@ -136,7 +193,25 @@ fn a_change_of_an_old_version_is_refused() {
     let patch = |version: &str| {
         let url = format!("http://{}/services/a", gateway.admin);
         let if_match = format!("If-Match: {version}");
-        run("curl", &["-sS", "-o", "/dev/null", "-w", "%{http_code} %header{etag}", "-X", "PATCH", "-H", &if_match, "-d", "retries=1", "-d", &format!("port={}", version.len()), &url])
+        run(
+            "curl",
+            &[
+                "-sS",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code} %header{etag}",
+                "-X",
+                "PATCH",
+                "-H",
+                &if_match,
+                "-d",
+                "retries=1",
+                "-d",
+                &format!("port={}", version.len()),
+                &url,
+            ],
+        )
     };
     let version = gateway.version();
     assert_eq!(patch(&format!("\"{version}\"")), format!("200 \"{}\"", version + 1));
@@ -166,7 +241,10 @@ fn put_makes_and_replaces_and_delete_is_final() {
     let jwt = is(gateway.admin("POST", "/consumers/ada@example.com/jwt", "{}"), 201);
     assert_eq!((jwt["key"].as_str().unwrap().len(), jwt["secret"].as_str().unwrap().len()), (32, 32));
     let tags = is(gateway.admin("PATCH", "/services/a", r#"{"tags":["x","y"]}"#), 200);
-    assert_eq!(is(gateway.admin("GET", "/tags/y", ""), 200)["data"], json!([{ "entity_name": "services", "entity_id": id, "tag": "y" }]));
+    assert_eq!(
+        is(gateway.admin("GET", "/tags/y", ""), 200)["data"],
+        json!([{ "entity_name": "services", "entity_id": id, "tag": "y" }])
+    );
     assert_eq!(is(gateway.admin("GET", "/services?tags=x,y", ""), 200)["data"], json!([tags]));
     for (path, status) in [
         ("/consumers/ada@example.com/acls/admins", 204),

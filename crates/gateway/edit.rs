@@ -1,5 +1,6 @@
 //! Edits the text of a configuration file: what a step names changes, and everything else stays byte for byte as it was.
 
+mod form;
 mod merge;
 mod place;
 mod value;
@@ -14,10 +15,11 @@ use place::{entry, find, rename, take_out};
 pub fn apply(text: &str, steps: &[Step]) -> Result<String, Refusal> {
     let parsed = text.parse::<DocumentMut>();
     let mut document = parsed.map_err(|error| Refusal::File(format!("the file is broken, mend it first: {error}")))?;
+    let as_printed = document.to_string();
     for step in steps {
         make(document.as_item_mut(), step).map_err(Refusal::File)?;
     }
-    Ok(document.to_string())
+    Ok(form::keep(text, &as_printed, document.to_string()))
 }
 
 fn make(root: &mut Item, step: &Step) -> Result<(), String> {
@@ -52,5 +54,7 @@ fn split(at: &KeyPath) -> Option<(&[Segment], &Segment)> {
     Some((before, last))
 }
 
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ pub(crate) async fn create<E: Editable>(State(app): Shared, params: RawPathParam
         }
         E::create(sent, config)
     };
-    answer::<E>(make::<E>(&app, Box::new(plan), expected).await?, StatusCode::CREATED)
+    answer::<E>(&make::<E>(&app, Box::new(plan), expected).await?, StatusCode::CREATED)
 }
 
 /// `PUT`: the entity is as the body says, whether there was one or not.
@@ -83,7 +83,7 @@ async fn put<E: Editable>(State(app): Shared, params: RawPathParams, request: Re
             }
         }
     };
-    answer::<E>(make::<E>(&app, Box::new(plan), expected).await?, StatusCode::OK)
+    answer::<E>(&make::<E>(&app, Box::new(plan), expected).await?, StatusCode::OK)
 }
 
 /// `PATCH`: what the body says changes; null takes a field out. What is so already is not written.
@@ -94,7 +94,7 @@ async fn patch<E: Editable>(State(app): Shared, params: RawPathParams, request: 
         let entity = named::<E>(config, &keys)?;
         entity.change(body.clone(), Extent::Fields, config)
     };
-    answer::<E>(make::<E>(&app, Box::new(plan), expected).await?, StatusCode::OK)
+    answer::<E>(&make::<E>(&app, Box::new(plan), expected).await?, StatusCode::OK)
 }
 
 /// `DELETE`: there is none any more. Of a list at the top it does not matter whether there was one.
@@ -117,7 +117,7 @@ async fn sent<E: Editable>(request: Request) -> Result<(Sent, Expected), Error> 
     Ok((Sent::new(fields, is_form, E::schema()), expected))
 }
 
-fn answer<E: Editable>(changed: Changed, status: StatusCode) -> Result<Response, Error> {
+fn answer<E: Editable>(changed: &Changed, status: StatusCode) -> Result<Response, Error> {
     let all = E::all(&changed.config);
     let entity = all.iter().find(|entity| entity.id() == changed.id).ok_or(Error::NotFound)?;
     let mut response = reply::json(status, &entity.show_made(&changed.config));

@@ -1,7 +1,7 @@
 //! A kind of entity that is made, changed and deleted here, and so in the file.
 
-use sluice_config::{Config, KeyPath};
 use serde_json::Value;
+use sluice_config::{Config, KeyPath};
 
 use crate::control::{Planned, Step};
 use crate::entities::Entity;

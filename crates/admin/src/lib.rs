@@ -49,9 +49,7 @@ mod violations;
 
 use std::sync::Arc;
 
-pub use control::{
-    AddressHealth, Changed, Control, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth,
-};
+pub use control::{AddressHealth, Changed, Control, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth};
 pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;

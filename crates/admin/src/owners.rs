@@ -26,7 +26,10 @@ pub(crate) async fn certificate_of_sni(State(app): Shared, Path(key): Path<Strin
 }
 
 /// `GET` of the consumer of a credential.
-pub(crate) async fn owner_of_credential<const TABLE: usize>(State(app): Shared, Path(key): Path<String>) -> Result<Response, Error> {
+pub(crate) async fn owner_of_credential<const TABLE: usize>(
+    State(app): Shared,
+    Path(key): Path<String>,
+) -> Result<Response, Error> {
     let config = app.control.config();
     let credential = find::<Credential<TABLE>>(&config, &key)?;
     Ok(reply::json(StatusCode::OK, &credential.consumer(&config).show(&config)))

@@ -25,7 +25,12 @@ pub(crate) fn page_of_rows(rows: &[(Uuid, Value)], uri: &Uri) -> Result<Response
     cut(rows, (uri, &Query::of(uri)?), |(id, _)| *id, |(_, row)| row.clone())
 }
 
-fn cut<T>(all: &[T], (uri, query): (&Uri, &Query), id: impl Fn(&T) -> Uuid, show: impl Fn(&T) -> Value) -> Result<Response, Error> {
+fn cut<T>(
+    all: &[T],
+    (uri, query): (&Uri, &Query),
+    id: impl Fn(&T) -> Uuid,
+    show: impl Fn(&T) -> Value,
+) -> Result<Response, Error> {
     let start = query.offset.as_ref().map_or(0, |offset| offset.find(all, &id));
     let rest = all.get(start..).unwrap_or_default();
     let (now, later) = rest.split_at(query.size.unwrap_or(100).min(rest.len()));

@@ -83,10 +83,12 @@ impl Sent {
         let key = match &value {
             Value::Null => return Ok(None),
             Value::String(key) => Some(key),
-            Value::Object(table) => table.iter().find(|(_, value)| !value.is_null()).and_then(|(key, value)| match (key.as_str(), value) {
-                ("id" | "name" | "username", Value::String(key)) => Some(key),
-                _ => None,
-            }),
+            Value::Object(table) => {
+                table.iter().find(|(_, value)| !value.is_null()).and_then(|(key, value)| match (key.as_str(), value) {
+                    ("id" | "name" | "username", Value::String(key)) => Some(key),
+                    _ => None,
+                })
+            }
             _ => None,
         };
         let Some(key) = key else {
@@ -137,7 +139,10 @@ fn refuse_masks(value: &Value, path: &KeyPath, violations: &mut Violations) {
         Value::Object(table) => table.iter().for_each(|(key, value)| refuse_masks(value, &path.key(key), violations)),
         Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| refuse_masks(item, &path.index(at), violations)),
         value if *value == json!(sluice_hooks::MASK) => {
-            violations.push(path.clone(), "this mask stands for a secret that is not shown; send the secret itself, or a PATCH without it");
+            violations.push(
+                path.clone(),
+                "this mask stands for a secret that is not shown; send the secret itself, or a PATCH without it",
+            );
         }
         _ => {}
     }

@@ -74,7 +74,10 @@ mod tests {
     fn a_comma_is_and_a_slash_is_or() {
         let entity = json!({ "tags": ["a", "b"] });
         let check = |text: &str| Tags::parse(text).map(|tags| tags.are_of(&entity)).ok();
-        assert_eq!([check("a"), check("a,b"), check("a,c"), check("c/b"), check("c/d")].map(|one| one.unwrap()), [true, true, false, true, false]);
+        assert_eq!(
+            [check("a"), check("a,b"), check("a,c"), check("c/b"), check("c/d")].map(|one| one.unwrap()),
+            [true, true, false, true, false]
+        );
         for bad in ["a,b/c", "", "a,", "/a"] {
             assert_eq!(check(bad), None, "{bad}");
         }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 use toml_edit::{Item, TableLike, Value};
 
-use super::value::{says, to_table, to_value};
+use super::value::{append_inline, says, take_suffix, to_table, to_value};
 
 /// Changes the keys that are named; null takes one out.
 pub fn merge(item: &mut Item, changes: &Map<String, Json>) -> Option<()> {
@@ -55,11 +55,15 @@ fn set(table: &mut dyn TableLike, (key, new): (&str, &Json), inline: bool) {
         }
         return;
     }
-    let item = match new {
-        Json::Object(inner) if !inline => Item::Table(to_table(inner)),
-        new => Item::Value(to_value(new)),
-    };
-    table.insert(key, item);
+    match new {
+        new if inline => append_inline(table, key, to_value(new)),
+        Json::Object(inner) => {
+            table.insert(key, Item::Table(to_table(inner)));
+        }
+        new => {
+            table.insert(key, Item::Value(to_value(new)));
+        }
+    }
 }
 
 /// Adds an element to a list, in the form of those that are there.
@@ -73,6 +77,9 @@ pub fn push(item: &mut Item, element: &Json) -> Option<()> {
                 before.rfind('\n').map_or_else(|| " ".to_owned(), |line| before[line..].to_owned())
             });
             value.decor_mut().set_prefix(indent.unwrap_or_default());
+            if let Some(last) = array.iter_mut().last() {
+                value.decor_mut().set_suffix(take_suffix(last));
+            }
             array.push_formatted(value);
         }
         (Item::ArrayOfTables(tables), Json::Object(map)) => {

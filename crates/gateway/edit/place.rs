@@ -4,6 +4,7 @@ use sluice_config::{KeyPath, Segment};
 use toml_edit::{InlineTable, Item, Key, Table};
 
 use super::split;
+use super::value::{append_inline, take_suffix};
 
 /// What stands at this place.
 pub fn find<'a>(root: &'a mut Item, at: &KeyPath) -> Option<&'a mut Item> {
@@ -35,8 +36,11 @@ pub fn entry<'a>(root: &'a mut Item, at: &KeyPath) -> Result<Entry<'a>, String> 
             Segment::Index(index) => item.get_mut(*index).ok_or_else(|| format!("there is no {} in it any more", so_far()))?,
             Segment::Key(key) => {
                 let inline = item.is_inline_table();
-                let table = item.as_table_like_mut();
-                table.ok_or_else(|| not_tables(&so_far()))?.entry(key).or_insert_with(|| empty(inline))
+                let table = item.as_table_like_mut().ok_or_else(|| not_tables(&so_far()))?;
+                if inline && !table.contains_key(key) {
+                    append_inline(table, key, InlineTable::new().into());
+                }
+                table.entry(key).or_insert_with(implicit)
             }
         };
         if !item.is_table_like() {
@@ -46,10 +50,8 @@ pub fn entry<'a>(root: &'a mut Item, at: &KeyPath) -> Result<Entry<'a>, String> 
     Ok(Entry { table: item, key: key.clone() })
 }
 
-fn empty(inline: bool) -> Item {
-    if inline {
-        return Item::Value(InlineTable::new().into());
-    }
+/// A table without a header of its own.
+fn implicit() -> Item {
     let mut table = Table::new();
     table.set_implicit(true);
     Item::Table(table)
@@ -63,13 +65,18 @@ impl Entry<'_> {
     /// Puts it there: with a header of its own, unless it comes into a table in one line.
     pub fn insert(self, item: impl Into<Item>) -> Result<(), String> {
         let inline = self.table.is_inline_table();
+        let table = self.table.as_table_like_mut().ok_or("a table is none any more")?;
         let mut item = item.into();
         if inline {
             item.make_value();
-        } else if let Item::Table(table) = &mut item {
+            if let Item::Value(value) = item {
+                append_inline(table, &self.key, value);
+            }
+            return Ok(());
+        }
+        if let Item::Table(table) = &mut item {
             table.decor_mut().set_prefix("\n");
         }
-        let table = self.table.as_table_like_mut().ok_or("a table is none any more")?;
         table.insert(&self.key, item);
         Ok(())
     }
@@ -93,10 +100,18 @@ fn take_element(list: &mut Item, index: usize) {
             tables.remove(index);
         }
         Item::Value(toml_edit::Value::Array(array)) if index < array.len() => {
-            let removed = array.remove(index);
-            // What stood before the first element stands before the next.
+            let mut removed = array.remove(index);
+            // What stood before the first element stands before the next, and what stood behind the last behind the one before.
             if let (0, Some(first)) = (index, array.get_mut(0)) {
-                *first.decor_mut() = removed.decor().clone();
+                let prefix = removed.decor().prefix().and_then(|raw| raw.as_str()).unwrap_or_default();
+                first.decor_mut().set_prefix(prefix);
+            }
+            let len = array.len();
+            if let Some(last) = array.get_mut(len.wrapping_sub(1)).filter(|_| index == len) {
+                let suffix = take_suffix(&mut removed);
+                if last.decor().suffix().is_none_or(|raw| raw.as_str() == Some("")) {
+                    last.decor_mut().set_suffix(suffix);
+                }
             }
         }
         _ => {}

@@ -49,7 +49,8 @@ fn a_new_entity_is_added_at_the_end() {
 
 #[test]
 fn a_table_comes_below_the_one_that_it_belongs_to() {
-    let expected = FILE.replace("url = \"http://x\"\n", "url = \"http://x\"\n\n[services.demo.plugins.key-auth]\nrealm = \"x\"\n");
+    let expected =
+        FILE.replace("url = \"http://x\"\n", "url = \"http://x\"\n\n[services.demo.plugins.key-auth]\nrealm = \"x\"\n");
     check(put("services/demo/plugins/key-auth", &json!({ "realm": "x" }), &[]), &expected);
     let inline = "[services]\ndemo = { url = \"http://x\" } # short\n";
     let expected = "[services]\ndemo = { url = \"http://x\", plugins = { key-auth = { realm = \"x\" } } } # short\n";
@@ -93,20 +94,32 @@ fn elements_come_and_go_in_the_form_of_the_list() {
     check_in(file, remove("t/0"), "t = [{ target = \"b\" }] # all\n");
     check_in(file, remove("t/1"), "t = [\"a\"] # all\n");
     check_in(file, remove("t/2"), file);
-    check_in("t = [\n    \"a\", # first\n    \"b\",\n]\n", push("t", &json!("c")), "t = [\n    \"a\", # first\n    \"b\",\n    \"c\",\n]\n");
+    check_in(
+        "t = [\n    \"a\", # first\n    \"b\",\n]\n",
+        push("t", &json!("c")),
+        "t = [\n    \"a\", # first\n    \"b\",\n    \"c\",\n]\n",
+    );
     check_in("t = [\"a\"]\n", push("t", &json!("b")), "t = [\"a\", \"b\"]\n");
     check_in("t = []\n", push("t", &json!("b")), "t = [\"b\"]\n");
     check_in("[c.j]\n", push("c/j/key-auth", &json!({ "key": "k" })), "[c.j]\nkey-auth = [{ key = \"k\" }]\n");
     check_in("[[c.j]]\nkey = \"a\"\n", push("c/j", &json!({ "key": "b" })), "[[c.j]]\nkey = \"a\"\n\n[[c.j]]\nkey = \"b\"\n");
     check_in("[[c.j]]\nkey = \"a\"\n\n[[c.j]]\nkey = \"b\"\n", remove("c/j/0"), "\n[[c.j]]\nkey = \"b\"\n");
     check_in(file, merge("t/1", &json!({ "weight": 3 })), "t = [\"a\", { target = \"b\", weight = 3 }] # all\n");
-    check_in(file, put("t/0", &json!({ "target": "a", "weight": 3 }), &[]), "t = [{ target = \"a\", weight = 3 }, { target = \"b\" }] # all\n");
+    check_in(
+        file,
+        put("t/0", &json!({ "target": "a", "weight": 3 }), &[]),
+        "t = [{ target = \"a\", weight = 3 }, { target = \"b\" }] # all\n",
+    );
 }
 
 #[test]
 fn a_renamed_table_stays_where_it_is() {
     let file = "# above\n[s.a] # beside\nx = 1\n[s.a.plugins.p]\n[s.b]\n";
-    check_in(file, Step::Rename { at: at("s/a"), name: "c d".into() }, "# above\n[s.\"c d\"] # beside\nx = 1\n[s.\"c d\".plugins.p]\n[s.b]\n");
+    check_in(
+        file,
+        Step::Rename { at: at("s/a"), name: "c d".into() },
+        "# above\n[s.\"c d\"] # beside\nx = 1\n[s.\"c d\".plugins.p]\n[s.b]\n",
+    );
     assert!(apply(file, &[Step::Rename { at: at("s/x"), name: "c".into() }]).is_err());
 }
 
@@ -114,4 +127,20 @@ fn a_renamed_table_stays_where_it_is() {
 fn a_broken_file_is_not_edited() {
     assert!(apply("a = [", &[remove("event_hooks/b")]).is_err());
     assert!(apply("a = 1", &[put("a/b", &json!({}), &[])]).is_err());
+}
+
+#[test]
+fn what_stands_before_a_bracket_stands_there_again() {
+    check_in("t = [ \"a\", \"b\" ]\n", push("t", &json!("c")), "t = [ \"a\", \"b\", \"c\" ]\n");
+    check_in("t = [ \"a\", \"b\" ]\n", remove("t/1"), "t = [ \"a\" ]\n");
+    check_in("t = [ \"a\", \"b\" ]\n", remove("t/0"), "t = [ \"b\" ]\n");
+    check_in("t = [\n  \"a\",\n  \"b\"\n]\n", push("t", &json!("c")), "t = [\n  \"a\",\n  \"b\",\n  \"c\"\n]\n");
+    check_in("t = [\n  \"a\",\n  \"b\" # b\n]\n", push("t", &json!("c")), "t = [\n  \"a\",\n  \"b\" # b\n,\n  \"c\"]\n");
+}
+
+#[test]
+fn ends_of_lines_and_spaces_in_headers_stay() {
+    let file = "[ s . a ]\r\nx = 1\r\n[s.b]\r\n";
+    check_in(file, merge("s/b", &json!({ "y": 2 })), "[ s . a ]\r\nx = 1\r\n[s.b]\r\ny = 2\r\n");
+    check_in(file, remove("s/a"), "[s.b]\r\n");
 }

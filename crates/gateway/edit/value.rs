@@ -1,7 +1,7 @@
 //! JSON as TOML.
 
 use serde_json::{Map, Value as Json};
-use toml_edit::{Array, InlineTable, Item, Table, Value};
+use toml_edit::{Array, InlineTable, Item, Table, TableLike, Value};
 
 /// A table with a header of its own for each table in it.
 pub fn to_table(map: &Map<String, Json>) -> Table {
@@ -62,4 +62,24 @@ pub fn says(value: &Value, json: &Json) -> bool {
         }
         _ => false,
     }
+}
+
+/// Puts a value behind the last one of a table in one line; what stood between that and the brace stands there again.
+pub fn append_inline(table: &mut dyn TableLike, key: &str, mut value: Value) {
+    if let Some(last) = table.iter_mut().last().and_then(|(_, item)| item.as_value_mut()) {
+        let suffix = take_suffix(last);
+        value.decor_mut().set_prefix(" ");
+        value.decor_mut().set_suffix(suffix);
+    }
+    table.insert(key, Item::Value(value));
+}
+
+/// Takes what stands behind the last value of a list or a table in one line, unless that is its comment.
+pub fn take_suffix(value: &mut Value) -> String {
+    let suffix = value.decor().suffix().and_then(|raw| raw.as_str()).unwrap_or_default().to_owned();
+    if suffix.contains('#') {
+        return String::new();
+    }
+    value.decor_mut().set_suffix("");
+    suffix
 }

@@ -42,9 +42,11 @@ impl Named for Certificate {
         // It follows from the certificate.
         sent.fields.shift_remove("not_after");
         let names = sent.fields.get("snis").and_then(Value::as_array);
-        let taken = names.into_iter().flatten().filter_map(Value::as_str).find(|name| {
-            config.snis.iter().any(|sni| sni.name == *name && old.is_none_or(|old| old.id != sni.certificate))
-        });
+        let taken = names
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .find(|name| config.snis.iter().any(|sni| sni.name == *name && old.is_none_or(|old| old.id != sni.certificate)));
         if let Some(name) = taken {
             return Err(Error::Unique(vec![("name", name.into())]));
         }
@@ -60,7 +62,8 @@ impl Named for Certificate {
     }
 
     fn deleted(&self, config: &Config) -> Result<Vec<Step>, Error> {
-        let is_needed = config.services.iter().any(|service| service.tls.client_certificate.as_ref().is_some_and(|(_, id)| *id == self.id));
+        let is_needed =
+            config.services.iter().any(|service| service.tls.client_certificate.as_ref().is_some_and(|(_, id)| *id == self.id));
         if is_needed { Err(Error::Referenced("services", "certificates")) } else { Ok(Vec::new()) }
     }
 }

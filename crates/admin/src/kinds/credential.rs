@@ -39,7 +39,13 @@ struct Table {
 
 const TABLES: [Table; 4] = [
     Table { name: "keyauth_credentials", list: "key-auth", key: "key", made_up: &["key"], required: &[] },
-    Table { name: "basicauth_credentials", list: "basic-auth", key: "username", made_up: &[], required: &["username", "password"] },
+    Table {
+        name: "basicauth_credentials",
+        list: "basic-auth",
+        key: "username",
+        made_up: &[],
+        required: &["username", "password"],
+    },
     Table { name: "jwt_secrets", list: "jwt", key: "key", made_up: &["key", "secret"], required: &[] },
     Table { name: "acls", list: "acls", key: "group", made_up: &[], required: &["group"] },
 ];
@@ -130,7 +136,9 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
             sent.refuse("consumer", MISSING);
         }
         as_form(&mut sent, Self::KIND);
-        for field in Self::KIND.made_up.iter().filter(|field| sent.fields.get(**field).is_none_or(Value::is_null)).collect::<Vec<_>>() {
+        for field in
+            Self::KIND.made_up.iter().filter(|field| sent.fields.get(**field).is_none_or(Value::is_null)).collect::<Vec<_>>()
+        {
             // A token by a public key has no secret.
             let is_made = *field != "secret" || !sent.fields.contains_key("rsa_public_key");
             if is_made {
@@ -191,7 +199,8 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
 
     fn delete(&self, config: &Config) -> Result<Vec<Step>, Error> {
         let list = |entry: usize| &self.consumer(config).credentials[entry];
-        let later = (self.entry + 1..self.consumer(config).credentials.len()).filter(|entry| list(*entry).list == Self::KIND.list);
+        let later =
+            (self.entry + 1..self.consumer(config).credentials.len()).filter(|entry| list(*entry).list == Self::KIND.list);
         // Ids that follow from a place in the list are written before the places change.
         let mut steps: Vec<Step> = later.filter_map(|entry| pin(Self::KIND.name, &list(entry).block)).collect();
         steps.push(Step::Remove { at: self.block(config).path().clone() });
@@ -209,7 +218,11 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
 
 impl<const TABLE: usize> Credential<TABLE> {
     /// Whether another has the field that no other may have.
-    fn check_unique(fields: &Map<String, Value>, (consumer, own): (&Consumer, Option<Uuid>), config: &Config) -> Result<(), Error> {
+    fn check_unique(
+        fields: &Map<String, Value>,
+        (consumer, own): (&Consumer, Option<Uuid>),
+        config: &Config,
+    ) -> Result<(), Error> {
         let key = Self::KIND.key;
         let Some(value) = fields.get(key) else { return Ok(()) };
         let all = Self::all(config);

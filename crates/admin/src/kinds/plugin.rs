@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use sluice_config::{Config, Consumer, ConsumerGroup, KeyPath, PluginEntry, Route, Scope, Segment, Service, entity_id};
 use uuid::Uuid;
 
+use crate::coerce;
 use crate::control::{Planned, Step};
 use crate::editable::{Editable, Extent};
 use crate::entities::Entity;
@@ -15,7 +16,6 @@ use crate::named::id_of;
 use crate::parent::Parent;
 use crate::sent::Sent;
 use crate::violations::MISSING;
-use crate::coerce;
 
 /// What stands in the file beside a plugin's own options.
 const BESIDE: [&str; 5] = ["id", "instance_name", "enabled", "protocols", "tags"];
@@ -134,12 +134,9 @@ impl Editable for PluginEntry {
         let scope = take_scope(&mut sent, config)?;
         let options = take_options(&mut sent, name.as_deref());
         refuse_unknown(&mut sent);
-        let (name, scope) = match (name, scope) {
-            (Some(name), Some(scope)) => (name, scope),
-            _ => {
-                sent.into_table(Extent::Whole)?;
-                return Err(Error::NotFound);
-            }
+        let (Some(name), Some(scope)) = (name, scope) else {
+            sent.into_table(Extent::Whole)?;
+            return Err(Error::NotFound);
         };
         let at = place_of(&scope).key("plugins").key(&name);
         sent.fields.extend(options);
@@ -285,7 +282,8 @@ fn says(said: &Value, shown: &Value, config: &Config) -> bool {
     if said == shown {
         return true;
     }
-    let key = said.as_str().or_else(|| said["id"].as_str()).or_else(|| said["name"].as_str()).or_else(|| said["username"].as_str());
+    let key =
+        said.as_str().or_else(|| said["id"].as_str()).or_else(|| said["name"].as_str()).or_else(|| said["username"].as_str());
     let id = shown["id"].as_str();
     let (Some(key), Some(id)) = (key, id) else { return false };
     let named = |name: Option<&str>, of: Uuid| name == Some(key) && of.to_string() == id;

@@ -13,6 +13,7 @@ use crate::entities::{Entity, to_json};
 use crate::error::Error;
 use crate::named::Named;
 use crate::sent::Sent;
+use crate::violations::MISSING;
 
 /// The parts of `url`.
 const PARTS: [&str; 4] = ["protocol", "host", "port", "path"];
@@ -37,6 +38,11 @@ impl Named for Service {
     fn to_file(sent: &mut Sent, old: Option<&Self>, extent: Extent, config: &Config) -> Result<(), Error> {
         if let Some(old) = old {
             place(sent, old, extent);
+        }
+        let is_placed =
+            ["url", "host"].iter().any(|field| sent.fields.contains_key(*field) || sent.keep.iter().any(|kept| kept == field));
+        if extent == Extent::Whole && !is_placed {
+            sent.refuse("host", MISSING);
         }
         if sent.fields.contains_key("client_certificate") {
             let certificate = sent.reference::<Certificate>("client_certificate", config)?;

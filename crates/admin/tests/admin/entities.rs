@@ -52,26 +52,6 @@ async fn plugins_say_what_they_belong_to_and_hide_their_secrets() {
 }
 
 #[tokio::test]
-async fn entities_are_changed_in_the_file() {
-    let api = start().await;
-    for (method, path) in [
-        ("POST", "/services"),
-        ("PUT", "/services/demo"),
-        ("PATCH", "/routes/demo"),
-        ("DELETE", "/consumers/Joe"),
-        ("POST", "/upstreams"),
-        ("DELETE", "/upstreams/app/targets/10.0.0.1"),
-        ("POST", "/plugins"),
-        ("POST", "/services/demo/plugins"),
-        ("POST", "/services/demo/routes/"),
-    ] {
-        let answer = api.ask(method, path, &[("Content-Type", JSON)], "{}").await.is(405);
-        assert!(answer.message().contains("gateway.toml"), "{answer:?}");
-        assert_eq!((answer.header("allow"), &answer.json()["code"]), (Some("GET, HEAD, OPTIONS"), &json!(12)));
-    }
-}
-
-#[tokio::test]
 async fn upstreams_show_their_targets_and_how_they_are() {
     let api = start().await;
     let app = api.get("/upstreams/app").await.is(200).json();

@@ -61,7 +61,8 @@ async fn the_two_commands_of_the_article_register_two_hooks() {
             "url": "https://hooks.example/services/T/Y/x"
         }
     });
-    let add = |name: &str, table: Value| Step::Put { at: KeyPath::of(["event_hooks", name]), table: object(table), keep: Vec::new() };
+    let add =
+        |name: &str, table: Value| Step::Put { at: KeyPath::of(["event_hooks", name]), table: object(table), keep: Vec::new() };
     assert_eq!(api.gateway.steps(), [add(name, table)]);
 
     let hook = api.form("POST", "/event-hooks/", LOG).await.is(201).json();
