@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use sluice_admin::{Changed, Exposition, Plan, Planned, Refusal, Status, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
-use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter};
+use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter, Operation};
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
 use sluice_proxy::{Live, Traffic};
@@ -18,6 +18,7 @@ use sluice_proxy::{Live, Traffic};
 use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
+use crate::difference::{Difference, differences, named, summary};
 use crate::edit;
 use crate::life::Life;
 use crate::metrics;
@@ -185,8 +186,15 @@ impl Control {
     /// Puts what was prepared into force.
     fn swap(&self, state: &mut State, next: State, prepared: Prepared, origin: Origin) {
         let before = self.config.load_full();
-        if before.server.needs_start(&prepared.config.server) || before.admin != prepared.config.admin {
-            tracing::warn!("[server] and [admin] changed: that takes effect at the next start");
+        let waiting: Vec<&str> = [
+            before.server.needs_start(&prepared.config.server).then_some("[server]"),
+            (before.admin != prepared.config.admin).then_some("[admin]"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !waiting.is_empty() {
+            tracing::warn!("{} changed: that takes effect at the next start", waiting.join(" and "));
         }
         // Hooks first: what the new snapshot raises, and what is told of the change, has somebody who wants it.
         self.engine.apply(&prepared.config.hooks, prepared.network);
@@ -197,14 +205,25 @@ impl Control {
             self.access_log.apply(&prepared.config.access_log);
         }
         self.config.store(Arc::new(prepared.config));
+        let differences = differences(&before, &self.config.load());
+        let changes = differences.iter().map(Difference::told).collect();
         let status = self.status.load();
         let (version, refused) = (status.version + 1, status.refused);
         let problems = if next.refused.is_some() { status.problems.clone() } else { Vec::new() };
-        self.status.store(Arc::new(Status { version, refused, problems, applied_at: now(), ..Status::default() }));
+        let waiting_for_start = waiting.clone();
+        let status = Status { version, refused, problems, applied_at: now(), changes, waiting_for_start, ..Status::default() };
+        self.status.store(Arc::new(status));
         *state = next;
-        tracing::info!(version, origin = origin.name(), "configuration applied");
-        self.applied.emit(|| ConfigApplied { version, origin: origin.name() });
-        self.crud.tell(&before, &self.config.load());
+        tracing::info!(version, origin = origin.name(), "configuration applied: {}", summary(&differences, &waiting));
+        self.applied.emit(|| ConfigApplied {
+            version,
+            origin: origin.name(),
+            added: named(&differences, Operation::Create),
+            changed: named(&differences, Operation::Update),
+            removed: named(&differences, Operation::Delete),
+            waiting,
+        });
+        self.crud.tell(&differences);
     }
 
     fn refuse(&self, problems: &Diagnostics, origin: Origin) {

@@ -1,18 +1,18 @@
 //! Tells hooks what became of entities: which of them a change of the configuration created, changed and deleted.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sluice_admin::{Row, TABLES, Table};
-use sluice_config::Config;
+use sluice_admin::{Row, TABLES};
 use sluice_events::{Bus, Change, Emitter, Entity, Operation};
+
+use crate::difference::Difference;
 
 /// Raises the events of every table.
 pub struct Crud(Vec<OfTable>);
 
 /// Raises the events of one table. Each change is one event under each of its names.
 struct OfTable {
-    table: &'static Table,
+    table: &'static str,
     create: [Emitter<Change>; 3],
     update: [Emitter<Change>; 3],
     delete: [Emitter<Change>; 3],
@@ -21,20 +21,22 @@ struct OfTable {
 impl Crud {
     /// The events of all tables.
     pub fn new(bus: &Arc<Bus>) -> Self {
-        Self(TABLES.iter().map(|table| OfTable::new(table, bus)).collect())
+        Self(TABLES.iter().map(|table| OfTable::new(table.name, bus)).collect())
     }
 
-    /// Tells what is different. Tables that no hook asks about are not even looked at.
-    pub fn tell(&self, before: &Config, after: &Config) {
-        self.0.iter().filter(|of_table| of_table.is_wanted()).for_each(|of_table| of_table.tell(before, after));
+    /// Tells what is different.
+    pub fn tell(&self, differences: &[Difference]) {
+        for difference in differences {
+            self.0.iter().filter(|of| of.table == difference.table).for_each(|of| of.raise(difference));
+        }
     }
 }
 
 impl OfTable {
-    fn new(table: &'static Table, bus: &Arc<Bus>) -> Self {
+    fn new(table: &'static str, bus: &Arc<Bus>) -> Self {
         let emitters = |operation: Operation| {
-            let narrow = format!("{}:{}", table.name, operation.name());
-            [("crud", table.name), ("crud", &narrow), ("dao:crud", operation.name())]
+            let narrow = format!("{table}:{}", operation.name());
+            [("crud", table), ("crud", &narrow), ("dao:crud", operation.name())]
                 .map(|(source, name)| bus.emitter_as(source, name))
         };
         Self {
@@ -45,32 +47,17 @@ impl OfTable {
         }
     }
 
-    fn is_wanted(&self) -> bool {
-        [&self.create, &self.update, &self.delete].into_iter().flatten().any(Emitter::is_wanted)
-    }
-
-    fn tell(&self, before: &Config, after: &Config) {
-        let (before, after) = (self.table.rows(before), self.table.rows(after));
-        let old: HashMap<_, &Row> = before.iter().map(|row| (row.id, row)).collect();
-        let kept: HashSet<_> = after.iter().map(|row| row.id).collect();
-        for row in &after {
-            match old.get(&row.id) {
-                None => self.raise(Operation::Create, row, None),
-                Some(old) if !old.says_the_same_as(row) => self.raise(Operation::Update, row, Some(old)),
-                Some(_) => {}
-            }
-        }
-        before.iter().filter(|row| !kept.contains(&row.id)).for_each(|row| self.raise(Operation::Delete, row, None));
-    }
-
-    fn raise(&self, operation: Operation, row: &Row, old: Option<&Row>) {
+    fn raise(&self, Difference { operation, row, old, .. }: &Difference) {
         let emitters = match operation {
             Operation::Create => &self.create,
             Operation::Update => &self.update,
             Operation::Delete => &self.delete,
         };
-        let change = Change { operation, entity: entity(row), old_entity: old.map(entity), schema: self.table.name };
-        emitters.iter().for_each(|emitter| emitter.emit(|| change.clone()));
+        if emitters.iter().any(Emitter::is_wanted) {
+            let old_entity = old.as_ref().map(entity);
+            let change = Change { operation: *operation, entity: entity(row), old_entity, schema: self.table };
+            emitters.iter().for_each(|emitter| emitter.emit(|| change.clone()));
+        }
     }
 }
 
@@ -81,7 +68,8 @@ fn entity(row: &Row) -> Arc<Entity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_config::{ProcessEnvironment, Source, read};
+    use crate::difference::differences;
+    use sluice_config::{Config, ProcessEnvironment, Source, read};
 
     const OLD: &str = "[services.a]\nurl = \"http://a\"\n[services.b]\nurl = \"http://b\"\n[consumers.Joe]\nkey-auth = [{ key = \"joe-key\" }]\n\
                        [event_hooks.h]\nsource = \"config\"\nhandler = \"log\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n";
@@ -99,7 +87,7 @@ mod tests {
         let bus = Arc::<Bus>::default();
         bus.set_wanted(|kind| wants(kind.source, kind.name));
         let before = config(OLD, None);
-        Crud::new(&bus).tell(&before, &config(new, Some(&before)));
+        Crud::new(&bus).tell(&differences(&before, &config(new, Some(&before))));
         let mut all = Vec::new();
         bus.try_collect(&mut all);
         all.iter().map(|one| (format!("{} {}", one.event.kind().source, one.event.kind().name), one.event.data())).collect()

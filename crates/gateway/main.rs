@@ -6,6 +6,7 @@ mod cli;
 mod config_file;
 mod control;
 mod crud;
+mod difference;
 mod edit;
 mod endpoint;
 mod expiry;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::exposition::Exposition;
+use crate::tables::Told;
 
 /// How the Admin API sees and changes the running gateway.
 #[async_trait]
@@ -47,6 +48,10 @@ pub struct Status {
     pub problems: Vec<String>,
     /// Changes that were refused since the start.
     pub refused: u64,
+    /// What the last change that was applied did to entities.
+    pub changes: Vec<Told>,
+    /// What of it takes effect at the next start only, such as `[server]`.
+    pub waiting_for_start: Vec<&'static str>,
     /// Requests answered or proxied since the start.
     pub total_requests: u64,
     /// Requests under way.

@@ -54,7 +54,7 @@ pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;
 pub use server::serve;
-pub use tables::{Row, TABLES, Table};
+pub use tables::{Row, TABLES, Table, Told};
 
 /// What the Admin API is told at the start.
 #[derive(Clone, Default)]

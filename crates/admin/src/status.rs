@@ -40,7 +40,11 @@ pub(crate) async fn live() -> Response {
 
 /// `GET /config/status`.
 pub(crate) async fn config(State(app): Shared) -> Response {
-    reply::json(StatusCode::OK, &configuration(&app.control.status()))
+    let status = app.control.status();
+    let mut body = configuration(&status);
+    body["changes"] = json!(status.changes);
+    body["waiting_for_start"] = json!(status.waiting_for_start);
+    reply::json(StatusCode::OK, &body)
 }
 
 fn configuration(status: &Status) -> Value {

@@ -1,5 +1,6 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sluice_config::{
     CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target, Upstream,
@@ -35,6 +36,19 @@ pub struct Table {
     rows: fn(&Config) -> Vec<Row>,
 }
 
+/// What becomes, or would become, of an entity.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Told {
+    /// `create`, `update` or `delete`.
+    pub operation: &'static str,
+    /// Its table.
+    pub table: &'static str,
+    /// Its name, or its id if it has none.
+    pub name: String,
+    /// Its id.
+    pub id: Uuid,
+}
+
 /// An entity.
 pub struct Row {
     /// Its id.
@@ -61,6 +75,12 @@ impl Table {
 }
 
 impl Row {
+    /// What people call it: its name, or its id if it has none.
+    pub fn name(&self) -> String {
+        let name = ["name", "username", "target", "group"].iter().find_map(|key| self.shown[*key].as_str());
+        name.map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
     /// Whether both say the same, whenever that was.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         fn fields(row: &Row) -> impl Iterator<Item = (&String, &Value)> {

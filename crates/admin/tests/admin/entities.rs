@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_config::entity_id;
 
-use crate::client::{JSON, start};
+use crate::client::start;
 
 #[tokio::test]
 async fn entities_are_shown_in_kongs_shape() {

@@ -128,6 +128,7 @@ impl Control for Fake {
             total_requests: 7,
             active_requests: 2,
             failed_handshakes: 1,
+            ..Status::default()
         }
     }
 

@@ -19,6 +19,14 @@ pub struct Applied {
     pub version: u64,
     /// Who changed it: `file`, `admin`, `signal`, or `certificates` whose files were replaced.
     pub origin: &'static str,
+    /// Entities that are new, such as `services demo`.
+    pub added: Vec<String>,
+    /// Entities that are different.
+    pub changed: Vec<String>,
+    /// Entities that are gone.
+    pub removed: Vec<String>,
+    /// What was changed and takes effect at the next start only.
+    pub waiting: Vec<&'static str>,
 }
 
 /// A new configuration was refused; the old one stays in force.
@@ -36,11 +44,12 @@ impl EventType for Applied {
     const SOURCE: &'static str = NAME;
     const NAME: &'static str = "applied";
     const SUMMARY: &'static str = "A new configuration is in force";
-    const FIELDS: &'static [&'static str] = &["version", "origin"];
+    const FIELDS: &'static [&'static str] = &["version", "origin", "added", "changed", "removed", "waiting"];
     const UNIQUE: &'static [&'static str] = &["version"];
 
     fn sample() -> Self {
-        Self { version: 2, origin: "file" }
+        let (added, changed) = (vec!["routes demo".into()], vec!["services demo".into()]);
+        Self { version: 2, origin: "file", added, changed, removed: Vec::new(), waiting: Vec::new() }
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
