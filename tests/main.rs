@@ -19,6 +19,7 @@ mod hooks_lambda;
 mod hooks_outbox;
 mod http2;
 mod http2_floods;
+mod includes;
 mod limits;
 mod limits_held;
 mod limits_own;

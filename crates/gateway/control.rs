@@ -24,7 +24,7 @@ use crate::life::Life;
 use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
 use crate::targets::upstream_health;
-use crate::write_back::replace_file;
+use crate::write_back::replace_files;
 
 /// How often an edit is made again because the file changed meanwhile.
 const ATTEMPTS: usize = 20;
@@ -71,10 +71,10 @@ pub struct Control {
 
 /// What the next change is compared with.
 struct State {
-    /// The text that is in force.
-    text: String,
-    /// The text that was refused last, or why there was none, so that it is not told of twice.
-    refused: Option<String>,
+    /// The files that are in force, the main one first.
+    files: Vec<Source>,
+    /// Those that were refused last, so that they are not told of twice.
+    refused: Option<Vec<Source>>,
 }
 
 /// What a gateway is started with.
@@ -89,7 +89,7 @@ pub struct Parts {
 
 impl Control {
     /// Puts the first configuration into force.
-    pub fn new(file: &Path, text: String, prepared: Prepared, parts: Parts) -> Arc<Self> {
+    pub fn new(file: &Path, files: Vec<Source>, prepared: Prepared, parts: Parts) -> Arc<Self> {
         let applied_at = now();
         parts.engine.apply(&prepared.config.hooks, prepared.network);
         parts.engine.replace(prepared.hooks);
@@ -108,7 +108,7 @@ impl Control {
             engine: parts.engine,
             access_log: parts.access_log,
             life: parts.life,
-            state: Mutex::new(State { text, refused: None }),
+            state: Mutex::new(State { files, refused: None }),
             status: ArcSwap::from_pointee(Status { version: 1, applied_at, ..Status::default() }),
             started_at: applied_at,
         };
@@ -128,32 +128,22 @@ impl Control {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match config_file::read_whole(&self.file) {
-            Ok(text) => text,
-            Err(problem) => {
-                // Told once, until the file can be read again.
-                if state.refused.as_ref() != Some(&problem) {
-                    self.refuse(&Diagnostics::of_file(&self.file, &problem), origin);
-                    state.refused = Some(problem);
-                }
-                return;
-            }
-        };
+        let files = config_file::read_all(&self.file);
         let asked = matches!(origin, Origin::Signal);
-        if text == state.text && !asked {
+        if files == state.files && !asked {
             if state.refused.take().is_some() {
                 self.clear_problems();
             }
             return;
         }
-        if state.refused.as_ref() == Some(&text) && !asked {
+        if state.refused.as_ref() == Some(&files) && !asked {
             return;
         }
-        match self.prepare(&text) {
-            Ok(prepared) => self.swap(&mut state, State { text, refused: None }, prepared, origin),
+        match self.prepare(files.clone()) {
+            Ok(prepared) => self.swap(&mut state, State { files, refused: None }, prepared, origin),
             Err(problems) => {
                 self.refuse(&problems, origin);
-                state.refused = Some(text);
+                state.refused = Some(files);
             }
         }
     }
@@ -161,11 +151,11 @@ impl Control {
     /// Reads the files of certificates again, under the text that is in force: what else was written may be unfinished.
     pub fn renew(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, refused) = (state.text.clone(), state.refused.clone());
-        match self.prepare(&text) {
+        let (files, refused) = (state.files.clone(), state.refused.clone());
+        match self.prepare(files.clone()) {
             Ok(prepared) => {
                 // A text that was refused before this is refused still.
-                self.swap(&mut state, State { text, refused }, prepared, Origin::Certificates);
+                self.swap(&mut state, State { files, refused }, prepared, Origin::Certificates);
             }
             Err(problems) => self.refuse(&problems, Origin::Certificates),
         }
@@ -176,11 +166,10 @@ impl Control {
         self.config.load_full()
     }
 
-    fn prepare(&self, text: &str) -> Result<Prepared, Diagnostics> {
-        let source = Source::new(&self.file, text);
+    fn prepare(&self, files: Vec<Source>) -> Result<Prepared, Diagnostics> {
         let (config, snapshot) = (self.config.load(), self.live.load());
         let before = Before { config: &config, snapshot: &snapshot };
-        prepare(source, &ProcessEnvironment, (Some(before), now()), (&self.bus, &self.limiters))
+        prepare(files, &ProcessEnvironment, (Some(before), now()), (&self.bus, &self.limiters))
     }
 
     /// Puts what was prepared into force.
@@ -260,24 +249,27 @@ impl Control {
         let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
         // What somebody edited by hand meanwhile is there: the change goes on top of it, also if that happens just now.
         for _ in 0..ATTEMPTS {
-            let before = config_file::read_whole(&self.file).map_err(failed)?;
+            let before = config_file::read_all(&self.file);
+            if let Some(problem) = before[0].unread.clone() {
+                return Err(failed(problem));
+            }
             let version = self.status.load().version;
-            let edited = before != state.text;
+            let edited = before != state.files;
             if expected.is_some_and(|all| edited || !all.contains(&version)) {
                 return Err(Refusal::Stale(version));
             }
             let base = match edited {
                 false => self.config(),
-                true => Arc::new(self.prepare(&before).map_err(Refusal::Broken)?.config),
+                true => Arc::new(self.prepare(before.clone()).map_err(Refusal::Broken)?.config),
             };
             let Planned { steps, at, id } = plan(&base).map_err(Refusal::Unplanned)?;
-            let text = edit::apply(&before, &steps)?;
-            if text == before && !edited {
+            let files = edit::apply(&before, &steps)?;
+            if files == before && !edited {
                 return Ok(Changed { version, config: base, id });
             }
-            let prepared = self.prepare(&text).map_err(|problems| Refusal::Invalid(problems, at))?;
-            if replace_file(&self.file, &before, &text).map_err(|error| failed(error.to_string()))? {
-                self.swap(&mut state, State { text, refused: None }, prepared, Origin::Admin);
+            let prepared = self.prepare(files.clone()).map_err(|problems| Refusal::Invalid(problems, at))?;
+            if replace_files(&before, &files).map_err(Refusal::File)? {
+                self.swap(&mut state, State { files, refused: None }, prepared, Origin::Admin);
                 return Ok(Changed { version: self.status.load().version, config: self.config(), id });
             }
         }

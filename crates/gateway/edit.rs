@@ -1,4 +1,4 @@
-//! Edits the text of a configuration file: what a step names changes, and everything else stays byte for byte as it was.
+//! Edits the texts of a configuration: what a step names changes, and everything else stays byte for byte as it was.
 
 mod form;
 mod merge;
@@ -6,20 +6,57 @@ mod place;
 mod value;
 
 use sluice_admin::{Refusal, Step};
-use sluice_config::{KeyPath, Segment};
+use sluice_config::{KeyPath, Segment, Source};
 use toml_edit::{DocumentMut, Item};
 
 use place::{entry, find, rename, take_out};
 
-/// The text after the steps, or why they cannot be made.
-pub fn apply(text: &str, steps: &[Step]) -> Result<String, Refusal> {
-    let parsed = text.parse::<DocumentMut>();
-    let mut document = parsed.map_err(|error| Refusal::File(format!("the file is broken, mend it first: {error}")))?;
-    let as_printed = document.to_string();
+/// The files after the steps, or why they cannot be made. An entity is edited where it stands; what is new comes into the main
+/// file, which is the first.
+pub fn apply(files: &[Source], steps: &[Step]) -> Result<Vec<Source>, Refusal> {
+    let mut edited = files.iter().map(Edited::of).collect::<Result<Vec<Edited<'_>>, Refusal>>()?;
     for step in steps {
-        make(document.as_item_mut(), step).map_err(Refusal::File)?;
+        let at = edited.iter_mut().position(|file| file.has(step.at())).unwrap_or(0);
+        edited[at].make(step)?;
     }
-    Ok(form::keep(text, &as_printed, document.to_string()))
+    Ok(edited.into_iter().map(Edited::finish).collect())
+}
+
+/// A file on its way to being another.
+struct Edited<'a> {
+    file: &'a Source,
+    document: DocumentMut,
+    /// The text before the first step, as the document prints it.
+    as_printed: Option<String>,
+}
+
+impl<'a> Edited<'a> {
+    fn of(file: &'a Source) -> Result<Self, Refusal> {
+        let document = file.text.parse().map_err(|error| failed(file, &format!("the file is broken, mend it first: {error}")))?;
+        Ok(Self { file, document, as_printed: None })
+    }
+
+    /// Whether the entity of this path stands in it.
+    fn has(&mut self, at: &KeyPath) -> bool {
+        let entity = KeyPath(at.0.iter().take(2).cloned().collect());
+        find(self.document.as_item_mut(), &entity).is_some()
+    }
+
+    fn make(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.as_printed.get_or_insert_with(|| self.document.to_string());
+        make(self.document.as_item_mut(), step).map_err(|reason| failed(self.file, &reason))
+    }
+
+    fn finish(self) -> Source {
+        let Some(as_printed) = self.as_printed else { return self.file.clone() };
+        let text = form::keep(&self.file.text, &as_printed, self.document.to_string());
+        // A file without a byte would be somebody's half-done write.
+        Source { text: if text.is_empty() { "\n".into() } else { text }, ..self.file.clone() }
+    }
+}
+
+fn failed(file: &Source, reason: &str) -> Refusal {
+    Refusal::File(format!("{}: {reason}", file.path.display()))
 }
 
 fn make(root: &mut Item, step: &Step) -> Result<(), String> {

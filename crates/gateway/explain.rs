@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use sluice_config::{Diagnostics, ProcessEnvironment, Source};
+use sluice_config::ProcessEnvironment;
 
 use crate::config_file;
 use crate::prepared::find_problems;
@@ -13,10 +13,7 @@ use crate::run::Failure;
 /// Checks a file and tells every problem in it.
 pub fn check(file: &Path) -> Result<(), Failure> {
     // Whatever is wrong with the file, this command's answer to it is the same.
-    let text =
-        config_file::read_whole(file).map_err(|problem| Failure::BadConfiguration(Diagnostics::of_file(file, &problem)))?;
-    let source = Source::new(file, text);
-    let config = find_problems(source, &ProcessEnvironment).map_err(Failure::BadConfiguration)?;
+    let config = find_problems(config_file::read_all(file), &ProcessEnvironment).map_err(Failure::BadConfiguration)?;
     print(format!(
         "{}: good: {} services, {} routes, {} consumers, {} plugins, {} event hooks",
         file.display(),

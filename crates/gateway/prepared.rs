@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sluice_config::{Config, Diagnostics, Environment, Source, read};
+use sluice_config::{Config, Diagnostics, Environment, Source, read_all};
 use sluice_events::Bus;
 use sluice_hooks::{Hook, Network};
 use sluice_plugins::{Consumers, Limiters};
@@ -24,14 +24,14 @@ pub struct Before<'a> {
     pub snapshot: &'a Snapshot,
 }
 
-/// Reads the source and builds all of it. Nothing that runs is touched.
+/// Reads the files and builds all of it. Nothing that runs is touched.
 pub fn prepare(
-    source: Source,
+    files: Vec<Source>,
     env: &dyn Environment,
     (before, now): (Option<Before<'_>>, u64),
     (bus, limiters): (&Arc<Bus>, &Limiters),
 ) -> Result<Prepared, Diagnostics> {
-    let mut draft = read(source, env);
+    let mut draft = read_all(files, env);
     draft.config.stamp(before.map(|before| before.config), now);
     let consumers = Consumers::new(&draft.config);
     let plugins = sluice_plugins::build(&draft.config, &consumers, bus, limiters);
@@ -52,8 +52,8 @@ pub fn prepare(
 }
 
 /// Reads and builds for the sake of the problems alone.
-pub fn find_problems(source: Source, env: &dyn Environment) -> Result<Config, Diagnostics> {
-    prepare(source, env, (None, now()), (&Arc::default(), &Limiters::default())).map(|prepared| prepared.config)
+pub fn find_problems(files: Vec<Source>, env: &dyn Environment) -> Result<Config, Diagnostics> {
+    prepare(files, env, (None, now()), (&Arc::default(), &Limiters::default())).map(|prepared| prepared.config)
 }
 
 /// The time in Unix seconds.

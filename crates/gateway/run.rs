@@ -27,7 +27,7 @@ use crate::place::Place;
 use crate::prepared::{now, prepare};
 use crate::signals::Signals;
 use crate::stop::Stop;
-use crate::watch::{Look, watch};
+use crate::watch::{Seen, watch};
 use crate::wiring::Wiring;
 
 /// How long a process that was replaced may need to let go of the outbox, after its last request.
@@ -88,12 +88,12 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
     let Start { demo, upgrade, successor } = start;
     let life = Arc::<Life>::default();
     let signals = Signals::catch(life.clone(), successor)?;
-    let seen = Look::at(file);
-    let text = read_file(file)?;
+    let seen = Seen::at(file);
+    let files = config_file::with_included(Source::new(file, read_file(file)?));
     let bus: Arc<Bus> = Arc::default();
     let limiters: Arc<Limiters> = Arc::default();
-    let source = Source::new(file, text.clone());
-    let prepared = prepare(source, &ProcessEnvironment, (None, now()), (&bus, &limiters)).map_err(Failure::BadConfiguration)?;
+    let prepared = prepare(files.clone(), &ProcessEnvironment, (None, now()), (&bus, &limiters));
+    let prepared = prepared.map_err(Failure::BadConfiguration)?;
     let config = prepared.config.clone();
     let place = Arc::new(Place::new(&config.server.state_dir));
     // From here on a process that is to be replaced waits for this one.
@@ -112,8 +112,8 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
         access_log: access_log.clone(),
         life: life.clone(),
     };
-    let control = Control::new(file, text, prepared, parts);
-    if let Err(error) = watch(file, seen, control.clone()) {
+    let control = Control::new(file, files, prepared, parts);
+    if let Err(error) = watch(seen, control.clone()) {
         tracing::warn!(%error, "edits of the configuration are not seen by themselves; send SIGHUP after one");
     }
     let (done, stopped) = sync_channel(2);

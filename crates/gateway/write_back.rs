@@ -1,4 +1,4 @@
-//! Writes gateway.toml: whole or not at all, and over nobody's edit.
+//! Writes the files of a configuration: each whole or not at all, and over nobody's edit.
 
 use std::fs::Metadata;
 use std::io::Write;
@@ -7,10 +7,35 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use sluice_config::Source;
+
+/// Puts files in the places of those that they were before; what is the same is not touched. False if one of them said
+/// something else by then: all say what they said still.
+pub fn replace_files(before: &[Source], after: &[Source]) -> Result<bool, String> {
+    let changed: Vec<(&Source, &Source)> = before.iter().zip(after).filter(|(before, after)| before != after).collect();
+    for (at, (before, after)) in changed.iter().enumerate() {
+        let replaced = replace_file(&before.path, &before.text, &after.text);
+        if !matches!(replaced, Ok(true)) {
+            take_back(&changed[..at]);
+            return replaced.map_err(|error| format!("{}: {error}", before.path.display()));
+        }
+    }
+    Ok(true)
+}
+
+fn take_back(replaced: &[(&Source, &Source)]) {
+    for (before, after) in replaced {
+        match replace_file(&before.path, &after.text, &before.text) {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(file = %before.path.display(), "somebody wrote over half of a change, which stays in it"),
+            Err(error) => tracing::error!(file = %before.path.display(), %error, "half of a change stays in the file"),
+        }
+    }
+}
 
 /// Puts the text in the place of `before`, whole or not at all: a temporary file beside it, synced, exchanged with it. False
 /// if the file said something else than `before` by then; it says that still.
-pub fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
+fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
     // Where the file is a link, what it points at is replaced, and the link stays.
     let file = file.canonicalize()?;
     let about = std::fs::metadata(&file)?;
@@ -90,5 +115,26 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "new");
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn of_several_files_all_are_replaced_or_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = |texts: [&str; 3]| {
+            let sources = ["a", "b", "c"].into_iter().zip(texts).map(|(name, text)| Source::new(folder.path().join(name), text));
+            sources.collect::<Vec<_>>()
+        };
+        let said = || ["a", "b", "c"].map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default());
+        for file in files(["1", "2", "3"]) {
+            std::fs::write(&file.path, &file.text).expect("written");
+        }
+        assert_eq!(replace_files(&files(["1", "2", "other"]), &files(["4", "2", "5"])), Ok(false));
+        assert_eq!(said(), ["1", "2", "3"]);
+        std::fs::remove_file(folder.path().join("b")).expect("removed");
+        let error = replace_files(&files(["1", "2", "3"]), &files(["4", "5", "6"])).expect_err("a file is gone");
+        assert!(error.contains("/b: "), "{error}");
+        assert_eq!(said(), ["1", "", "3"]);
+        assert_eq!(replace_files(&files(["1", "2", "3"]), &files(["4", "2", "6"])), Ok(true));
+        assert_eq!(said(), ["4", "", "6"]);
     }
 }

@@ -149,6 +149,19 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The place that it names.
+    pub fn at(&self) -> &KeyPath {
+        match self {
+            Self::Put { at, .. }
+            | Self::Merge { at, .. }
+            | Self::Push { at, .. }
+            | Self::Remove { at }
+            | Self::Rename { at, .. } => at,
+        }
+    }
+}
+
 /// A change that was made.
 #[derive(Clone)]
 pub struct Changed {

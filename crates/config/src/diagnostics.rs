@@ -28,7 +28,7 @@ pub enum Place {
     Value,
     /// The key itself.
     Key,
-    /// These bytes of the file.
+    /// These bytes of the whole text.
     Span(Range<usize>),
 }
 
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// A [`Problem`] with its place in the file.
+/// A [`Problem`] with its place in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The file.
@@ -86,7 +86,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All mistakes of one reading, in the order of the file.
+/// All mistakes of one reading, in the order of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -101,10 +101,10 @@ impl Diagnostics {
     /// Gives every problem its place.
     pub fn locate(problems: Vec<Problem>, document: &Document) -> Self {
         let told = problems.into_iter().filter(|problem| !document.is_consequence(problem));
-        let mut all: Vec<Diagnostic> = told.map(|problem| document.diagnose(problem)).collect();
-        all.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
+        let mut all: Vec<(usize, Diagnostic)> = told.map(|problem| document.diagnose(problem)).collect();
+        all.sort_by(|(a, told_of_a), (b, told_of_b)| (a, &told_of_a.message).cmp(&(b, &told_of_b.message)));
         all.dedup();
-        Self(all)
+        Self(all.into_iter().map(|(_, diagnostic)| diagnostic).collect())
     }
 }
 

@@ -1,45 +1,79 @@
-//! The parsed file: a tree in which every key and value knows where it stands.
+//! The parsed files: a tree in which every key and value knows where it stands.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use toml::de::DeTable;
 
 use crate::block::Block;
 use crate::diagnostics::{Diagnostic, Place, Problem};
+use crate::include::join;
 use crate::interpolate::{Environment, interpolate};
 use crate::key_path::KeyPath;
 use crate::secrets::{Secrets, is_place_of_key, is_secret};
-use crate::source::{Position, Source};
+use crate::source::{Position, Source, line};
 use crate::tree::{Node, Table, Value};
 
-/// A configuration file: its text, its tree, and what in it is secret.
+/// A configuration: the texts of its files, their tree, and what in it is secret.
 pub struct Document {
-    source: Arc<Source>,
+    /// The texts of all files, each behind a line's end. Where something stands is said in bytes of this.
+    text: String,
+    files: Vec<File>,
     root: Node,
     secrets: Secrets,
     /// References that could not be replaced: whatever else is said of such a value is said of the reference.
     unresolved: Vec<Problem>,
 }
 
+/// A file, and where in the whole text its own begins.
+struct File {
+    path: PathBuf,
+    start: usize,
+}
+
 impl Document {
-    /// Parses the text and replaces its `${…}` references. What can be read is read; the rest is in the problems.
-    pub fn parse(source: Source, env: &dyn Environment) -> (Self, Vec<Problem>) {
-        let (table, errors) = DeTable::parse_recoverable(&source.text);
-        let (mut root, misfits) = Node::from_toml(table.get_ref(), table.span());
-        let mut problems: Vec<Problem> = errors.iter().map(syntax_problem).collect();
-        problems.extend(misfits.into_iter().map(|(path, message)| Problem::at(path, message)));
-        let mut document =
-            Self { source: Arc::new(source), root: Node::empty_table(), secrets: Secrets::default(), unresolved: Vec::new() };
-        document.resolve(&mut root, &KeyPath::default(), false, env);
-        document.root = root;
+    /// Parses the main file and those that it includes, and replaces their `${…}` references. What can be read is read; the
+    /// rest is in the problems.
+    pub fn parse(sources: Vec<Source>, env: &dyn Environment) -> (Self, Vec<Problem>) {
+        let mut document = Self {
+            text: String::new(),
+            files: Vec::with_capacity(sources.len()),
+            root: Node::empty_table(),
+            secrets: Secrets::default(),
+            unresolved: Vec::new(),
+        };
+        let mut problems = Vec::new();
+        let mut trees =
+            sources.into_iter().map(|source| document.add(source, env, &mut problems)).collect::<Vec<_>>().into_iter();
+        document.root = trees.next().unwrap_or_else(Node::empty_table);
+        let included: Vec<Node> = trees.collect();
+        if !included.is_empty() {
+            let mut root = std::mem::replace(&mut document.root, Node::empty_table());
+            let main = root.table_mut().expect("the root is made a table where it is parsed");
+            problems.extend(join(main, included, |offset| document.place(offset)));
+            document.root = root;
+        }
         problems.extend(document.unresolved.iter().cloned());
         (document, problems)
     }
 
-    /// The file's text.
-    pub fn source(&self) -> &Source {
-        &self.source
+    /// Adds a file's text, and gives its tree.
+    fn add(&mut self, source: Source, env: &dyn Environment, problems: &mut Vec<Problem>) -> Node {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(&source.text);
+        self.files.push(File { path: source.path, start });
+        if let Some(reason) = source.unread {
+            problems.push(problem_in(start..start, reason));
+            return Node::empty_table();
+        }
+        let (table, errors) = DeTable::parse_recoverable(&source.text);
+        problems.extend(errors.iter().map(|error| syntax_problem(error, start)));
+        let mut misfits = Vec::new();
+        let mut root = Node::from_toml(table.get_ref(), start, &mut misfits);
+        problems.extend(misfits);
+        self.resolve(&mut root, &KeyPath::default(), false, env);
+        root
     }
 
     /// The top-level table.
@@ -61,23 +95,41 @@ impl Document {
         self.unresolved.iter().any(|unresolved| unresolved.path == problem.path && unresolved != problem)
     }
 
-    /// Gives a problem its place in the file, and masks what nobody may see.
-    pub(crate) fn diagnose(&self, problem: Problem) -> Diagnostic {
+    /// Gives a problem its place, in bytes of the whole and in its file, and masks what nobody may see.
+    pub(crate) fn diagnose(&self, problem: Problem) -> (usize, Diagnostic) {
         let span = self.span_of(&problem.path, &problem.place);
-        let position = self.source.position(span.start);
-        let (start, line) = self.source.line(position.line);
-        let line = self.secrets.mask_line(start, line);
+        let (file, text) = self.file_at(span.start);
+        let position = Position::of(span.start.saturating_sub(file.start), text);
+        let (start, line) = line(position.line, text);
+        let line = self.secrets.mask_line(file.start + start, line);
         let rest = line.chars().count().saturating_sub(position.column - 1);
-        let width = self.source.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
-        Diagnostic {
-            file: self.source.path.clone(),
+        let width = self.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
+        let diagnostic = Diagnostic {
+            file: file.path.clone(),
             position,
             path: problem.path,
             line,
             width: width.min(rest.max(1)),
-            message: self.secrets.mask_message(&self.source.text, &problem.message),
-            help: problem.help.map(|help| self.secrets.mask_message(&self.source.text, &help)),
-        }
+            message: self.secrets.mask_message(&self.text, &problem.message),
+            help: problem.help.map(|help| self.secrets.mask_message(&self.text, &help)),
+        };
+        (span.start, diagnostic)
+    }
+
+    /// The file that a byte stands in, and its text.
+    fn file_at(&self, offset: usize) -> (&File, &str) {
+        let after = self.files.partition_point(|file| file.start <= offset).max(1);
+        let file = &self.files[after - 1];
+        // A line's end stands between two files.
+        let end = self.files.get(after).map_or(self.text.len(), |next| next.start - 1);
+        (file, &self.text[file.start..end])
+    }
+
+    /// Where a byte stands, in words.
+    fn place(&self, offset: usize) -> String {
+        let (file, text) = self.file_at(offset);
+        let Position { line, column } = Position::of(offset - file.start, text);
+        format!("{}:{line}:{column}", file.path.display())
     }
 
     /// Where `path` stands, or the nearest table above it that is there.
@@ -101,16 +153,15 @@ impl Document {
     fn resolve(&mut self, node: &mut Node, path: &KeyPath, secret: bool, env: &dyn Environment) {
         let span = node.span.clone();
         let secret = is_secret(path, secret);
-        let source = self.source.clone();
         match &mut node.value {
             Value::Text(text) => match interpolate(text, env) {
-                None if secret && !is_place_of_key(path, text) => self.secrets.hide(&source.text, span),
-                None => self.secrets.hide_in_url(&source.text, span, path),
+                None if secret && !is_place_of_key(path, text) => self.secrets.hide(&self.text, span),
+                None => self.secrets.hide_in_url(&self.text, span, path),
                 Some(Ok(found)) => {
                     found.secrets.into_iter().for_each(|value| self.secrets.hide_value(value));
                     *text = found.text;
                 }
-                Some(Err(message)) => self.unresolved.push(Problem::at(path.clone(), message)),
+                Some(Err(message)) => self.unresolved.push(Problem { path: path.clone(), ..problem_in(span, message) }),
             },
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
@@ -123,20 +174,18 @@ impl Document {
                 }
             }
             // That something is so, or not, is no secret, whatever its name.
-            Value::Integer(_) | Value::Float(_) if secret => self.secrets.hide(&source.text, span),
+            Value::Integer(_) | Value::Float(_) if secret => self.secrets.hide(&self.text, span),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {}
         }
     }
 }
 
-fn syntax_problem(error: &toml::de::Error) -> Problem {
-    let place = error.span().map_or(Place::Value, Place::Span);
-    Problem { path: KeyPath::default(), message: error.message().to_owned(), help: None, place }
+fn syntax_problem(error: &toml::de::Error, start: usize) -> Problem {
+    let span = error.span().unwrap_or_default();
+    problem_in(start + span.start..start + span.end, error.message())
 }
 
-/// The start of a document, for problems of the whole.
-impl Default for Position {
-    fn default() -> Self {
-        Self { line: 1, column: 1 }
-    }
+/// A problem of these bytes, whatever their key.
+fn problem_in(span: Range<usize>, message: impl Into<String>) -> Problem {
+    Problem { place: Place::Span(span), ..Problem::at(KeyPath::default(), message) }
 }

@@ -29,13 +29,11 @@ use crate::source::Source;
 use crate::suggest::one_of;
 use crate::tree::{Node, Table};
 
-/// The tables of the top level.
-pub(crate) const SECTIONS: &[&str] = &[
-    "server",
-    "admin",
-    "access_log",
-    "limits",
-    "hooks",
+/// What stands at the top of the main file alone.
+pub(crate) const SETTINGS: &[&str] = &["include", "server", "admin", "access_log", "limits", "hooks"];
+
+/// The tables of entities: they may stand in any file.
+pub(crate) const ENTITIES: &[&str] = &[
     "services",
     "upstreams",
     "routes",
@@ -49,7 +47,6 @@ pub(crate) const SECTIONS: &[&str] = &[
 
 /// Keys that a later version will know: refused by name, so that nobody believes they work.
 const LATER: &[(&str, &str)] = &[
-    ("", "include"),
     ("services", "tls_verify_depth"),
     ("certificates", "cert_alt"),
     ("certificates", "key_alt"),
@@ -81,12 +78,18 @@ impl Draft {
     }
 }
 
-/// Reads a configuration file.
+/// Reads a configuration of one file.
 pub fn read(source: Source, env: &dyn Environment) -> Draft {
-    let (document, problems) = Document::parse(source, env);
+    read_all(vec![source], env)
+}
+
+/// Reads a configuration: the main file, and behind it those that it includes.
+pub fn read_all(sources: Vec<Source>, env: &dyn Environment) -> Draft {
+    let (document, problems) = Document::parse(sources, env);
     let mut reader = Reader { partial: !problems.is_empty(), problems, ..Reader::default() };
     let root = document.root();
     reader.check_sections(root);
+    reader.check_include(root);
     let server = reader.server(root);
     let admin = reader.admin(root);
     reader.check_addresses(&server, &admin);
@@ -150,9 +153,21 @@ struct At<'a> {
 impl Reader {
     fn check_sections(&mut self, root: &Table) {
         for key in root.names() {
-            if !SECTIONS.contains(&key) && !self.refuse_later("", key, &KeyPath::default()) {
+            if !SETTINGS.contains(&key) && !ENTITIES.contains(&key) {
                 let problem = Problem::at_key(KeyPath::of([key]), format!("unknown key \"{key}\""));
-                self.problems.push(problem.help(one_of(key, SECTIONS.iter().copied())));
+                self.problems.push(problem.help(one_of(key, SETTINGS.iter().chain(ENTITIES).copied())));
+            }
+        }
+    }
+
+    /// Checks `include`, which whoever read the files has followed.
+    fn check_include(&mut self, root: &Table) {
+        let path = KeyPath::of(["include"]);
+        let patterns = root.get("include").and_then(|node| self.take::<Vec<String>>(&path, node)).unwrap_or_default();
+        for (index, pattern) in patterns.iter().enumerate() {
+            if let Err(error) = glob::Pattern::new(pattern) {
+                let problem = Problem::at(path.index(index), format!("`{pattern}` is no pattern: {}", error.msg));
+                self.problems.push(problem.help("write one such as \"conf.d/*.toml\""));
             }
         }
     }

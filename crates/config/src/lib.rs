@@ -13,6 +13,7 @@ mod entities;
 mod file;
 mod host;
 mod ids;
+mod include;
 mod interpolate;
 mod key_path;
 mod kong_json;
@@ -33,7 +34,7 @@ mod x509;
 pub use block::Block;
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::Document;
-pub use draft::{Draft, read};
+pub use draft::{Draft, read, read_all};
 pub use entities::{
     AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, Algorithm, CaCertificate, Certificate, CheckType,
     ClientAuth, ClientIpHeader, Clients, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format,
@@ -43,6 +44,7 @@ pub use entities::{
 };
 pub use host::split_host;
 pub use ids::entity_id;
+pub use include::include_patterns;
 pub use interpolate::{Environment, ProcessEnvironment};
 pub use key_path::{KeyPath, Segment};
 pub use name::refuse_name;

@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn check(text: &str, expected: &[(&str, &str)]) {
-        let (document, problems) = Document::parse(Source::new("t", text), &ProcessEnvironment);
+        let (document, problems) = Document::parse(vec![Source::new("t", text)], &ProcessEnvironment);
         assert_eq!(problems, []);
         let block = document.block(&KeyPath::default()).expect("the root is there");
         let found = block.read::<Options>().err().unwrap_or_default();

@@ -71,6 +71,7 @@ pub fn json_schema(extensions: &Extensions) -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
+            "include": { "type": "array", "items": { "type": "string" }, "description": "Patterns of files that have more entities, from this file's folder." },
             "server": server,
             "admin": admin,
             "access_log": access_log,

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 /// A configuration file as it was read.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The path as the user gave it; diagnostics show it.
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
+    /// Why there is no text, if it could not be read.
+    pub unread: Option<String>,
 }
 
-/// A place in a [`Source`], counted from 1 as editors do.
+/// A place in a file, counted from 1 as editors do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The line.
@@ -20,38 +22,48 @@ pub struct Position {
     pub column: usize,
 }
 
+/// The start of a file, for problems of the whole.
+impl Default for Position {
+    fn default() -> Self {
+        Self { line: 1, column: 1 }
+    }
+}
+
 impl Source {
     /// A source of this text under this name.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), unread: None }
     }
 
-    /// Where the byte at `offset` stands; an offset past the end is the end.
-    pub fn position(&self, offset: usize) -> Position {
-        let before = self.before(offset);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    /// A file that could not be read.
+    pub fn unread(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self { path: path.into(), text: String::new(), unread: Some(reason.into()) }
     }
+}
 
-    /// Where a line begins, and its text without its end; past the last line there is nothing.
-    pub fn line(&self, line: usize) -> (usize, &str) {
-        let mut start = 0;
-        for (number, text) in self.text.split_inclusive('\n').enumerate() {
-            if number + 1 == line {
-                return (start, text.trim_end_matches(['\n', '\r']));
-            }
-            start += text.len();
-        }
-        (start, "")
-    }
-
-    fn before(&self, offset: usize) -> &str {
-        let mut end = offset.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
+impl Position {
+    /// Where the byte at `offset` of a text stands; an offset past the end is the end.
+    pub(crate) fn of(offset: usize, text: &str) -> Self {
+        let mut end = offset.min(text.len());
+        while !text.is_char_boundary(end) {
             end -= 1;
         }
-        &self.text[..end]
+        let before = &text[..end];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
+}
+
+/// Where a line of a text begins, and the line without its end; past the last line there is nothing.
+pub(crate) fn line(number: usize, text: &str) -> (usize, &str) {
+    let mut start = 0;
+    for (before, line) in text.split_inclusive('\n').enumerate() {
+        if before + 1 == number {
+            return (start, line.trim_end_matches(['\n', '\r']));
+        }
+        start += line.len();
+    }
+    (start, "")
 }
 
 #[cfg(test)]
@@ -60,12 +72,12 @@ mod tests {
 
     #[test]
     fn positions_count_lines_and_characters_from_one() {
-        let source = Source::new("a", "ä = 1\nbb = 2");
-        assert_eq!(source.position(0), Position { line: 1, column: 1 });
-        assert_eq!(source.position(3), Position { line: 1, column: 3 });
-        assert_eq!(source.position(7), Position { line: 2, column: 1 });
-        assert_eq!(source.position(99), Position { line: 2, column: 7 });
-        assert_eq!(source.line(2), (7, "bb = 2"));
-        assert_eq!(source.line(3), (13, ""));
+        let text = "ä = 1\nbb = 2";
+        assert_eq!(Position::of(0, text), Position { line: 1, column: 1 });
+        assert_eq!(Position::of(3, text), Position { line: 1, column: 3 });
+        assert_eq!(Position::of(7, text), Position { line: 2, column: 1 });
+        assert_eq!(Position::of(99, text), Position { line: 2, column: 7 });
+        assert_eq!(line(2, text), (7, "bb = 2"));
+        assert_eq!(line(3, text), (13, ""));
     }
 }

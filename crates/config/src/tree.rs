@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use serde_json::Value as Json;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::diagnostics::{Place, Problem};
 use crate::key_path::{KeyPath, Segment};
 
 /// A value and where it stands in the text.
@@ -131,11 +133,9 @@ impl Node {
         })
     }
 
-    /// The tree of a parsed document, and which numbers do not fit.
-    pub fn from_toml(table: &DeTable<'_>, span: Range<usize>) -> (Self, Vec<(KeyPath, &'static str)>) {
-        let mut misfits = Vec::new();
-        let value = convert_table(table, &KeyPath::default(), &mut misfits);
-        (Self { span, value }, misfits)
+    /// The tree of a parsed text that begins at `start`; what does not fit into it is added to `misfits`.
+    pub fn from_toml(table: &DeTable<'_>, start: usize, misfits: &mut Vec<Problem>) -> Self {
+        Self { span: 0..0, value: Convert { start, misfits }.table(table, &KeyPath::default()) }
     }
 
     pub fn to_json(&self) -> Json {
@@ -150,32 +150,46 @@ impl Node {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, path: &KeyPath, misfits: &mut Vec<(KeyPath, &'static str)>) -> Value {
-    let entries = table.iter().map(|(key, value)| {
-        let name = key.get_ref().to_string();
-        let node = Node { span: value.span(), value: convert(value.get_ref(), &path.key(&name), misfits) };
-        (Key { name, span: key.span() }, node)
-    });
-    Value::Table(Table(entries.collect()))
+/// Converts what was parsed of a text that begins at `start`.
+struct Convert<'a> {
+    start: usize,
+    misfits: &'a mut Vec<Problem>,
 }
 
-fn convert(value: &DeValue<'_>, path: &KeyPath, misfits: &mut Vec<(KeyPath, &'static str)>) -> Value {
-    match value {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_else(|_| {
-            misfits.push((path.clone(), "this number is too large"));
-            0
-        })),
-        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or_default()),
-        DeValue::Boolean(on) => Value::Boolean(*on),
-        DeValue::Datetime(time) => Value::Text(time.to_string()),
-        DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .enumerate()
-                .map(|(at, item)| Node { span: item.span(), value: convert(item.get_ref(), &path.index(at), misfits) })
-                .collect(),
-        ),
-        DeValue::Table(table) => convert_table(table, path, misfits),
+impl Convert<'_> {
+    fn table(&mut self, table: &DeTable<'_>, path: &KeyPath) -> Value {
+        let entries = table.iter().map(|(key, value)| {
+            let name = key.get_ref().to_string();
+            let node = self.node(value, &path.key(&name));
+            (Key { name, span: self.place(key.span()) }, node)
+        });
+        Value::Table(Table(entries.collect()))
+    }
+
+    fn node(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath) -> Node {
+        let span = self.place(value.span());
+        let value = match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_else(|_| {
+                    let problem = Problem::at(path.clone(), "this number is too large");
+                    self.misfits.push(Problem { place: Place::Span(span.clone()), ..problem });
+                    0
+                }))
+            }
+            DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or_default()),
+            DeValue::Boolean(on) => Value::Boolean(*on),
+            DeValue::Datetime(time) => Value::Text(time.to_string()),
+            DeValue::Array(items) => {
+                Value::Array(items.iter().enumerate().map(|(at, item)| self.node(item, &path.index(at))).collect())
+            }
+            DeValue::Table(table) => self.table(table, path),
+        };
+        Node { span, value }
+    }
+
+    /// Where it stands in the whole. What was not written stands nowhere.
+    fn place(&self, span: Range<usize>) -> Range<usize> {
+        if span.is_empty() { 0..0 } else { self.start + span.start..self.start + span.end }
     }
 }

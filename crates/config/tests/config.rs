@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use sluice_config::{Config, Diagnostics, Environment, RouteProtocol, Scope, Source, entity_id, read};
+use sluice_config::{
+    Config, Diagnostics, Environment, RouteProtocol, Scope, Source, entity_id, include_patterns, read, read_all,
+};
 
 const GOOD: &str = r#"
 [server]
@@ -101,6 +103,109 @@ fn entities_keep_their_times_until_they_change() {
     let stamps: Vec<u64> = third.plugins.iter().map(|plugin| plugin.stamps.updated_at).collect();
     assert_eq!(stamps, [100, 300]);
     assert_eq!((second.event_hooks[0].stamps.created_at, second.event_hooks[0].stamps.updated_at), (100, 100));
+}
+
+/// What is wrong with a main file and those that it includes: where, and what.
+fn problems(main: &str, included: &[(&str, &str)]) -> Vec<String> {
+    let included = included.iter().map(|(path, text)| Source::new(*path, *text));
+    let files = [Source::new("gateway.toml", main)].into_iter().chain(included).collect();
+    let problems = read_all(files, &Nothing).finish().err().unwrap_or_default();
+    let line = |one: &sluice_config::Diagnostic| {
+        let (file, at) = (one.file.display(), one.position);
+        format!("{file}:{}:{} {} | {} | {}", at.line, at.column, one.path, one.line, one.message)
+    };
+    problems.0.iter().map(line).collect()
+}
+
+const ROUTE: &str = "# a\n[routes.r]\nservice = \"demo\"\npaths = [\"/r\"]\n";
+
+#[test]
+fn included_files_have_entities_and_refer_to_those_of_others() {
+    let files = vec![
+        Source::new("gateway.toml", "include = [\"*.toml\"]\n[services.demo]\nurl = \"http://x\"\n"),
+        Source::new("a.toml", ROUTE),
+        Source::new("b.toml", "[consumers.Joe]\n[services.second]\nurl = \"${URL:-http://y}\"\n[plugins.two]\n"),
+    ];
+    let config = read_all(files, &Nothing).finish().unwrap();
+    assert_eq!(config.services.iter().map(|service| service.host.as_str()).collect::<Vec<_>>(), ["x", "y"]);
+    assert_eq!(config.routes[0].service, Some(("demo".into(), entity_id("services", "demo"))));
+    assert_eq!((config.consumers.len(), config.plugins.len()), (1, 1));
+}
+
+#[test]
+fn a_mistake_is_told_of_in_its_own_file() {
+    let main = "[services.demo]\nurl = \"http://x\"\n";
+    let check = |included: &[(&str, &str)], expected: &[&str]| assert_eq!(problems(main, included), expected);
+    check(&[("a", ROUTE)], &[]);
+    check(
+        &[("a", &ROUTE.replace("demo", "dmeo")), ("b", "\n\n[consumers.Joe]\nid = 5")],
+        &[
+            "a:3:11 routes.r.service | service = \"dmeo\" | there is no service \"dmeo\"",
+            "b:4:6 consumers.Joe.id | id = 5 | invalid type: integer `5`, expected a formatted UUID string",
+        ],
+    );
+    check(
+        &[("a", ROUTE), ("b", "[services.other]\nurl = \"http://x\"\n[routes.r]\npaths = 1\n[services.demo]")],
+        &[
+            "b:3:9 routes.r | [routes.r] | routes.r stands in a:2:9 already",
+            "b:5:11 services.demo | [services.demo] | services.demo stands in gateway.toml:1:11 already",
+        ],
+    );
+    check(
+        &[("a", "include = [\"b\"]\nroutes = 1\n[server]\n[rotes.x]")],
+        &[
+            "a:1:1 include | include = [\"b\"] | an included file includes no others",
+            "a:2:1 routes | routes = 1 | expected tables, one for each name",
+            "a:3:2 server | [server] | `server` stands in the main file alone",
+            "a:4:2 rotes | [rotes.x] | unknown key \"rotes\"",
+        ],
+    );
+    check(&[("a", "[routes"), ("b", ROUTE)], &["a:1:8  | [routes | unclosed table, expected `]`"]);
+    check(
+        &[("a", "[consumers.Joe]\nkey-auth = [{ key = \"${NO}\" }]\n[plugins.two]\nn = 99999999999999999999")],
+        &[
+            "a:2:21 consumers.Joe.key-auth[0].key | key-auth = [{ key = \"${NO}\" }] | the environment variable NO is not set; set it, or write `${NO:-default}`",
+            "a:4:5 plugins.two.n | n = 99999999999999999999 | this number is too large",
+        ],
+    );
+}
+
+#[test]
+fn a_secret_of_one_file_is_hidden_in_what_is_said_of_another() {
+    let told = problems(
+        "[consumers.Joe]\nkey-auth = [{ key = \"hush-hush\" }]",
+        &[("a", "[routes.r]\nservice = \"hush-hush\"\npaths = [\"/\"]")],
+    );
+    assert_eq!(told, ["a:2:11 routes.r.service | service = \"hush-hush\" | there is no service \"***\""]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_mistake_and_nothing_that_may_be_in_it_is() {
+    let files = vec![Source::new("gateway.toml", ROUTE), Source::unread("a", "no")];
+    let problems = read_all(files, &Nothing).finish().err().unwrap();
+    assert_eq!(problems.to_string(), "a:1:1\n   |\n 1 | \n   | ^ no\n\n1 problem");
+}
+
+#[test]
+fn patterns_are_those_of_the_main_file() {
+    let check = |text: &str, patterns: &[&str], expected: &[&str]| {
+        assert_eq!(include_patterns(&Source::new("gateway.toml", text), &Nothing), patterns, "{text}");
+        assert_eq!(problems(text, &[]), expected);
+    };
+    check("[services]", &[], &[]);
+    check("include = [\"a\", \"${X:-b}/*\"]", &["a", "b/*"], &[]);
+    check(
+        "include = \"a\"",
+        &[],
+        &["gateway.toml:1:11 include | include = \"a\" | invalid type: a string, expected a list, such as [1, 2]"],
+    );
+    check(
+        "include = [\"a**\"]",
+        &["a**"],
+        &[
+            "gateway.toml:1:12 include[0] | include = [\"a**\"] | `a**` is no pattern: recursive wildcards must form a single path component",
+        ],
+    );
 }
 
 /// What the file says after some of its characters were changed, taken out or put in.

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use sluice_admin::Step;
 use sluice_config::KeyPath;
 
-use super::apply;
+use super::tests::apply_to;
 
 /// An entity as somebody wrote it: its header or key with what stands around it, on lines of their own.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ proptest! {
         };
         let ends = |text: &str| if returns { text.replace('\n', "\r\n") } else { text.to_owned() };
         let before = ends(&text_of(&all));
-        let after = apply(&before, &[step]).expect("every step fits");
+        let after = apply_to(&before, &[step]).expect("every step fits");
         let found: toml_edit::DocumentMut = after.parse().expect("it is TOML still");
         prop_assert!(found.get("first").is_some());
         for other in all.iter().filter(|other| other.name != one.name) {
@@ -77,7 +77,7 @@ proptest! {
         all.push(written("last".into(), 0, "mine", value));
         let before = text_of(&all);
         let step = Step::Put { at: KeyPath::of(["s", "last"]), table: table(&json!({ "x": value, "list": [1, 2] })), keep: Vec::new() };
-        prop_assert_eq!(apply(&before, &[step]).expect("it fits"), before);
+        prop_assert_eq!(apply_to(&before, &[step]).expect("it fits"), before);
     }
 
     #[test]
@@ -85,7 +85,7 @@ proptest! {
         let before = text_of(&all);
         let at = KeyPath::of(["s", "new"]);
         let put = Step::Put { at: at.clone(), table: table(&json!({ "x": value, "inner": { "y": [value] } })), keep: Vec::new() };
-        let after = apply(&before, &[put, Step::Remove { at }]).expect("it fits");
+        let after = apply_to(&before, &[put, Step::Remove { at }]).expect("it fits");
         prop_assert_eq!(after, before);
     }
 }

@@ -1,3 +1,5 @@
+//! Steps on texts as people write them.
+
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
@@ -32,8 +34,13 @@ fn remove(path: &str) -> Step {
     Step::Remove { at: at(path) }
 }
 
+/// The text of a single file after the steps.
+pub(super) fn apply_to(text: &str, steps: &[Step]) -> Result<String, Refusal> {
+    apply(&[Source::new("a", text)], steps).map(|mut files| files.remove(0).text)
+}
+
 fn check_in(file: &str, step: Step, expected: &str) {
-    assert_eq!(apply(file, &[step]).expect("the step fits"), expected);
+    assert_eq!(apply_to(file, &[step]).expect("the step fits"), expected);
 }
 
 fn check(step: Step, expected: &str) {
@@ -64,7 +71,7 @@ fn a_patch_changes_what_it_names_and_keeps_comments() {
         .replace("source = \"s\" # why\nhandler = \"log\"\n", "source = \"u\" # why\n")
         .replace("config.url = \"${URL}\"\n", "config.url = \"${URL}\"\nconfig.method = \"POST\"\nsnooze = 3\n");
     check(merge("event_hooks/a", &changes), &expected);
-    assert!(apply(FILE, &[merge("event_hooks/x", &changes)]).is_err());
+    assert!(apply_to(FILE, &[merge("event_hooks/x", &changes)]).is_err());
 }
 
 #[test]
@@ -120,13 +127,29 @@ fn a_renamed_table_stays_where_it_is() {
         Step::Rename { at: at("s/a"), name: "c d".into() },
         "# above\n[s.\"c d\"] # beside\nx = 1\n[s.\"c d\".plugins.p]\n[s.b]\n",
     );
-    assert!(apply(file, &[Step::Rename { at: at("s/x"), name: "c".into() }]).is_err());
+    assert!(apply_to(file, &[Step::Rename { at: at("s/x"), name: "c".into() }]).is_err());
 }
 
 #[test]
 fn a_broken_file_is_not_edited() {
-    assert!(apply("a = [", &[remove("event_hooks/b")]).is_err());
-    assert!(apply("a = 1", &[put("a/b", &json!({}), &[])]).is_err());
+    assert!(apply_to("a = [", &[remove("event_hooks/b")]).is_err());
+    assert!(apply_to("a = 1", &[put("a/b", &json!({}), &[])]).is_err());
+}
+
+#[test]
+fn an_entity_is_edited_where_it_stands_and_a_new_one_comes_into_the_main_file() {
+    let files =
+        [Source::new("main", "[s.a]\nx = 1\n"), Source::new("other", "[s.b] # b\nx = 1\n"), Source::new("third", "# 3\n[t.c]\n")];
+    let check = |steps: &[Step], expected: [&str; 3]| {
+        let after = apply(&files, steps).expect("the steps fit");
+        assert_eq!(after.iter().map(|file| file.text.as_str()).collect::<Vec<_>>(), expected);
+    };
+    let [main, other, third] = files.each_ref().map(|file| file.text.as_str());
+    check(&[merge("s/b", &json!({ "x": 2 }))], [main, "[s.b] # b\nx = 2\n", third]);
+    check(&[remove("s/b"), put("t/c/plugins/p", &json!({}), &[])], [main, "\n", "# 3\n[t.c]\n\n[t.c.plugins.p]\n"]);
+    check(&[put("s/d", &json!({ "x": 3 }), &[])], ["[s.a]\nx = 1\n\n[s.d]\nx = 3\n", other, third]);
+    let renamed = Step::Rename { at: at("s/b"), name: "d".into() };
+    check(&[renamed, merge("s/d", &json!({ "x": 2 }))], [main, "[s.d] # b\nx = 2\n", third]);
 }
 
 #[test]

@@ -131,6 +131,7 @@ impl Reader {
                 // A broken one has another standing in for it, and was told of already.
                 let problem = Problem::at(path.index(at), format!("{place} is a target already"));
                 self.add_of_whole(problem.help("write each target once; `weight` says how much it gets"));
+                continue;
             }
             all.push(Target {
                 id: self.id_of(entry.id, ("targets", &format!("{name} {place}")), &path.index(at)),
