@@ -8,6 +8,7 @@ mod admin;
 mod architecture;
 mod cli;
 mod clients;
+mod configuration;
 mod crud;
 mod events;
 mod grpc;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::console::{Named, Set, Whole, WithFile};
 use crate::hooks::args::Hooks;
 
 /// A reverse-proxy gateway that limits traffic and tells you when it does.
@@ -54,10 +55,24 @@ pub enum Command {
         listen: SocketAddr,
     },
     /// Read a configuration, explain every problem in it, and start nothing (exit code 0 or 64)
+    #[command(alias = "validate")]
     Check {
         /// The file; the one of --config if not given
         file: Option<PathBuf>,
     },
+    /// Print something of a running gateway: `sluice get services`, `sluice get routes/demo`
+    Get(Named),
+    /// Change something of a running gateway, and of its file: `sluice set services/demo retries=3`
+    Set(Set),
+    /// Delete something of a running gateway, and of its file: `sluice delete routes/demo`
+    Delete(Named),
+    /// Tell what a file would change in a running gateway (exit code 2 if it would change anything)
+    Diff(WithFile),
+    /// Make a file the configuration of a running gateway, in one step
+    #[command(alias = "sync")]
+    Apply(WithFile),
+    /// Print the configuration of a running gateway, its secrets masked
+    Dump(Whole),
     /// Look after the event hooks of a running gateway: list, test, pause, replay what failed
     Hooks(Hooks),
     /// List the plugins with their options

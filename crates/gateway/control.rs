@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use sluice_admin::{Changed, Exposition, Plan, Planned, Refusal, Status, UpstreamHealth};
+use sluice_admin::{Changed, Exposition, Plan, Planned, Refusal, Replaced, Status, Told, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter, Operation};
 use sluice_hooks::Engine;
@@ -25,6 +25,8 @@ use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
 use crate::targets::upstream_health;
 use crate::write_back::replace_files;
+
+mod whole;
 
 /// How often an edit is made again because the file changed meanwhile.
 const ATTEMPTS: usize = 20;
@@ -175,13 +177,7 @@ impl Control {
     /// Puts what was prepared into force.
     fn swap(&self, state: &mut State, next: State, prepared: Prepared, origin: Origin) {
         let before = self.config.load_full();
-        let waiting: Vec<&str> = [
-            before.server.needs_start(&prepared.config.server).then_some("[server]"),
-            (before.admin != prepared.config.admin).then_some("[admin]"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let waiting = waiting(&before, &prepared.config);
         if !waiting.is_empty() {
             tracing::warn!("{} changed: that takes effect at the next start", waiting.join(" and "));
         }
@@ -243,9 +239,6 @@ impl Control {
     /// Makes a change of the Admin API.
     fn change(&self, plan: &Plan, expected: Option<&[u64]>) -> Result<Changed, Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.config.load().admin.write_back {
-            return Err(Refusal::ReadOnly);
-        }
         let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
         // What somebody edited by hand meanwhile is there: the change goes on top of it, also if that happens just now.
         for _ in 0..ATTEMPTS {
@@ -263,6 +256,9 @@ impl Control {
                 true => Arc::new(self.prepare(before.clone()).map_err(Refusal::Broken)?.config),
             };
             let Planned { steps, at, id } = plan(&base).map_err(Refusal::Unplanned)?;
+            if !steps.is_empty() && !self.config.load().admin.write_back {
+                return Err(Refusal::ReadOnly);
+            }
             let files = edit::apply(&before, &steps)?;
             if files == before && !edited {
                 return Ok(Changed { version, config: base, id });
@@ -275,6 +271,12 @@ impl Control {
         }
         Err(failed("somebody else goes on writing it".into()))
     }
+}
+
+/// What of a change takes effect at the next start only.
+fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
+    let server = before.server.needs_start(&after.server).then_some("[server]");
+    server.into_iter().chain((before.admin != after.admin).then_some("[admin]")).collect()
 }
 
 /// [`Control`] as the Admin API sees it.
@@ -326,9 +328,28 @@ impl sluice_admin::Control for AdminControl {
         self.0.live.load_full().set_health(upstream, target, healthy)
     }
 
+    fn text(&self) -> String {
+        self.0.masked()
+    }
+
+    async fn check(&self, text: String) -> Result<Vec<Told>, Refusal> {
+        let control = self.0.clone();
+        aside(move || control.check(&text)).await
+    }
+
+    async fn replace(&self, text: String, expected: Option<Vec<u64>>) -> Result<Replaced, Refusal> {
+        let control = self.0.clone();
+        aside(move || control.replace(&text, expected.as_deref())).await
+    }
+
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
         let control = self.0.clone();
-        let changed = tokio::task::spawn_blocking(move || control.change(&plan, expected.as_deref())).await;
-        changed.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
+        aside(move || control.change(&plan, expected.as_deref())).await
     }
+}
+
+/// Does what takes its time beside the requests of the Admin API.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Refusal::File(format!("the change was cut off: {error}"))))
 }

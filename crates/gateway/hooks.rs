@@ -1,8 +1,6 @@
 //! `sluice hooks`: looks after the hooks of a running gateway from a terminal, by its Admin API.
 
-mod api;
 pub mod args;
-mod place;
 mod show;
 mod tail;
 
@@ -11,17 +9,17 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use serde_json::{Map, Value, json};
 
-use self::api::Api;
 use self::args::{Command, Hooks, Replay};
-use self::place::Place;
 use self::show::{Names, cell};
 use self::tail::Tail;
+use crate::api::Api;
+use crate::api::place::Place;
 use crate::explain::print;
 use crate::run::Failure;
 
 /// Does what the command line says.
 pub fn run(file: &Path, args: &Hooks) -> Result<(), Failure> {
-    let api = Api::new(Place::find(file, args)?)?;
+    let api = Api::new(Place::find(file, &args.reach)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     runtime.block_on(Console { api, json: args.json }.command(&args.command))
 }

@@ -2,8 +2,10 @@
 
 mod access_log;
 mod announce;
+mod api;
 mod cli;
 mod config_file;
+mod console;
 mod control;
 mod crud;
 mod difference;
@@ -48,6 +50,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// What a process of a bad configuration or command line ends with (`EX_USAGE` of sysexits.h, as linkerd does).
 const BAD_CONFIGURATION: u8 = 64;
 
+/// What `sluice diff` ends with if there is a difference, as terraform's and decK's do.
+const DIFFERENT: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -75,6 +80,15 @@ fn main() -> ExitCode {
         Command::Events => explain::events(),
         Command::Handlers => explain::handlers(),
         Command::Schema => schema::show(),
+        Command::Get(named) => console::get(&cli.config, &named),
+        Command::Set(set) => console::set(&cli.config, &set),
+        Command::Delete(named) => console::delete(&cli.config, &named),
+        Command::Diff(args) => match console::diff(&cli.config, &args) {
+            Ok(true) => return ExitCode::from(DIFFERENT),
+            told => told.map(drop),
+        },
+        Command::Apply(args) => console::apply(&cli.config, &args),
+        Command::Dump(whole) => console::dump(&cli.config, &whole),
         Command::Hooks(args) => hooks::run(&cli.config, &args),
     };
     match outcome {

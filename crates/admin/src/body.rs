@@ -17,6 +17,8 @@ use crate::{dotted, fields, filter, form};
 
 /// How long a body may be.
 const MOST_BYTES: usize = 1024 * 1024;
+/// How long one may be that is a whole configuration.
+pub(crate) const MOST_BYTES_OF_A_CONFIGURATION: usize = 16 * 1024 * 1024;
 /// How long its sender may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,12 +48,17 @@ pub(crate) async fn read(request: Request) -> Result<Map<String, Value>, Error> 
 
 /// Reads the body as it was sent, and whether it is a form, in which everything is a string.
 pub(crate) async fn read_as_sent(request: Request) -> Result<(Map<String, Value>, bool), Error> {
+    read_up_to(request, MOST_BYTES).await
+}
+
+/// The same of a body of another length.
+pub(crate) async fn read_up_to(request: Request, most: usize) -> Result<(Map<String, Value>, bool), Error> {
     let content_type = content_type(request.headers())?;
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !["", JSON, FORM, MULTIPART].contains(&media_type.as_str()) {
         return Err(NO_TYPE);
     }
-    let bytes = collect(request.into_body()).await?;
+    let bytes = collect(request.into_body(), most).await?;
     match media_type.as_str() {
         _ if bytes.is_empty() => Ok((Map::new(), false)),
         JSON => Ok((json(&bytes)?, false)),
@@ -70,12 +77,13 @@ fn content_type(headers: &HeaderMap) -> Result<String, Error> {
     Ok(first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default())
 }
 
-async fn collect(body: Body) -> Result<Vec<u8>, Error> {
-    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await;
+/// The bytes of a body.
+pub(crate) async fn collect(body: Body, most: usize) -> Result<Vec<u8>, Error> {
+    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await;
     match collected.map_err(|_| Error::Plain(StatusCode::REQUEST_TIMEOUT, "Request timeout"))? {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::Plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large: a body has at most 1 MiB"))
+            Err(Error::Plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large: a body has at most 1 MiB, a configuration 16"))
         }
         Err(_) => Err(Error::Plain(StatusCode::BAD_REQUEST, "the body could not be read to its end")),
     }

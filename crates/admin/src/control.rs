@@ -32,6 +32,12 @@ pub trait Control: Send + Sync + 'static {
     fn upstream_health(&self, upstream: &str) -> Option<UpstreamHealth>;
     /// Says how a target is, or one of its addresses alone. Whether there is any.
     fn set_health(&self, upstream: &str, target: (&str, Option<&str>), healthy: bool) -> bool;
+    /// The text of the configuration in force, with a mask in the place of every secret.
+    fn text(&self) -> String;
+    /// What would become of entities if this text were the configuration.
+    async fn check(&self, text: String) -> Result<Vec<Told>, Refusal>;
+    /// Makes this text the configuration, and the file. If versions are expected, the one in force must be one of them.
+    async fn replace(&self, text: String, expected: Option<Vec<u64>>) -> Result<Replaced, Refusal>;
     /// Makes a change: plans it, validates the whole, writes it to the file, swaps it in. If versions are expected, the one in
     /// force must be one of them.
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal>;
@@ -171,6 +177,19 @@ pub struct Changed {
     pub config: Arc<Config>,
     /// The id of the entity that was changed.
     pub id: Uuid,
+}
+
+/// What came of another text.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// The version that is in force since.
+    pub version: u64,
+    /// Whether anything was done: a text that is in force already changes nothing.
+    pub is_new: bool,
+    /// What became of entities.
+    pub changes: Vec<Told>,
+    /// What takes effect at the next start only, such as `[server]`.
+    pub waiting_for_start: Vec<&'static str>,
 }
 
 /// Why a change was not made.

@@ -52,6 +52,8 @@ pub enum Error {
     Conflict(String),
     /// Something that it needs is not to be had now.
     Unavailable(String),
+    /// A whole configuration that was sent is wrong; one line a problem.
+    Declarative(Vec<String>),
     /// The file was broken by somebody else; one line a problem.
     FileBroken(Vec<String>),
     /// The file could not be written.
@@ -108,6 +110,10 @@ impl IntoResponse for Error {
             }
             Self::Conflict(reason) => reply::message(StatusCode::CONFLICT, &reason),
             Self::Unavailable(reason) => reply::message(StatusCode::SERVICE_UNAVAILABLE, &reason),
+            Self::Declarative(problems) => {
+                let message = format!("declarative config is invalid: {}", problems.join("; "));
+                kong(bad, (14, "invalid declarative configuration"), &message, Some(json!({ "problems": problems })))
+            }
             Self::FileBroken(problems) => {
                 let message = format!(
                     "nothing was changed: the configuration file itself is broken; mend it first: {}",

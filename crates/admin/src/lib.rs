@@ -6,6 +6,7 @@
 mod body;
 mod change;
 mod coerce;
+mod configuration;
 mod control;
 mod crud;
 mod deliveries;
@@ -49,7 +50,9 @@ mod violations;
 
 use std::sync::Arc;
 
-pub use control::{AddressHealth, Changed, Control, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth};
+pub use control::{
+    AddressHealth, Changed, Control, Plan, Planned, Refusal, Replaced, Status, Step, TargetHealth, UpstreamHealth,
+};
 pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;

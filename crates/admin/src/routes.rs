@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::kinds::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
 use crate::owners::{certificate_of_sni, consumers, owner_of_credential, service_of_route};
 use crate::{
-    App, Control, Options, deliveries, event_hooks, finish, gate, hook_actions, kinds, limits, metrics, node, reply, sources,
-    status, tags, upstreams,
+    App, Control, Options, configuration, deliveries, event_hooks, finish, gate, hook_actions, kinds, limits, metrics, node,
+    reply, sources, status, tags, upstreams,
 };
 
 type KeyAuths = Credential<KEY_AUTHS>;
@@ -43,6 +43,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/certificates/{certificates}", one::<Certificate>()),
         ("/certificates/{certificates}/snis", list::<Sni>()),
         ("/certificates/{certificates}/snis/{snis}", one::<Sni>()),
+        ("/config", get(configuration::show).post(configuration::replace)),
+        ("/config/check", post(configuration::check)),
         ("/config/status", get(status::config)),
         ("/consumer_groups", list::<ConsumerGroup>()),
         ("/consumer_groups/{consumer_groups}", one::<ConsumerGroup>()),

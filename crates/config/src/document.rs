@@ -57,6 +57,19 @@ impl Document {
         (document, problems)
     }
 
+    /// The texts, each under its name if there are several, with a mask in the place of every secret.
+    pub(crate) fn masked(&self) -> String {
+        let end_of = |at: usize| self.files.get(at + 1).map_or(self.text.len(), |next| next.start - 1);
+        let mut all = String::with_capacity(self.text.len());
+        for (at, file) in self.files.iter().enumerate() {
+            if at > 0 {
+                all.push_str(&format!("\n# {}\n\n", file.path.display()));
+            }
+            all.push_str(&self.secrets.masked(&self.text, file.start..end_of(at)));
+        }
+        all
+    }
+
     /// Adds a file's text, and gives its tree.
     fn add(&mut self, source: Source, env: &dyn Environment, problems: &mut Vec<Problem>) -> Node {
         self.text.push('\n');
@@ -178,6 +191,11 @@ impl Document {
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {}
         }
     }
+}
+
+/// The texts of a configuration with a mask in the place of every secret, for whoever may read it and not them.
+pub fn masked(sources: Vec<Source>, env: &dyn Environment) -> String {
+    Document::parse(sources, env).0.masked()
 }
 
 fn syntax_problem(error: &toml::de::Error, start: usize) -> Problem {

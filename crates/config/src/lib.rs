@@ -33,7 +33,7 @@ mod x509;
 
 pub use block::Block;
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
-pub use document::Document;
+pub use document::{Document, masked};
 pub use draft::{Draft, read, read_all};
 pub use entities::{
     AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, Algorithm, CaCertificate, Certificate, CheckType,

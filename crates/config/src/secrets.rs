@@ -33,6 +33,10 @@ const OF_CONSUMERS: &[&str] = &["id", "custom_id", "groups", "tags", "plugins"];
 /// What is shorter says nothing, and would mask half of every message.
 const SHORTEST: usize = 3;
 
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+const QUOTED_MASK: &str = "\"***\"";
+
 /// The secrets of one file.
 #[derive(Default)]
 pub(crate) struct Secrets {
@@ -82,6 +86,7 @@ impl Secrets {
         let written = text.get(span.clone()).unwrap_or_default();
         let opening = written.len() - written.trim_start_matches(['"', '\'']).len();
         let closing = if written.len() > opening && written.ends_with(['"', '\'']) { opening } else { 0 };
+        // A `"""` opens what may begin on the next line.
         if written.len() > opening + closing {
             self.spans.push(span.start + opening..span.end - closing);
         }
@@ -114,6 +119,25 @@ impl Secrets {
         };
         let hidden = |at: usize, c: char| known(at) || (at >= suspect && !c.is_whitespace());
         line.char_indices().map(|(at, c)| if hidden(at, c) { '*' } else { c }).collect()
+    }
+
+    /// This part of the text with a mask in the place of every secret.
+    pub fn masked(&self, text: &str, part: Range<usize>) -> String {
+        let mut spans: Vec<&Range<usize>> =
+            self.spans.iter().filter(|span| part.start <= span.start && span.end <= part.end).collect();
+        spans.sort_by_key(|span| span.start);
+        let (mut masked, mut done) = (String::new(), part.start);
+        for span in spans.into_iter().filter(|span| !span.is_empty()) {
+            if span.start >= done {
+                masked.push_str(text.get(done..span.start).unwrap_or_default());
+                // A number is no text, and its mask is one.
+                let is_text = text[..span.start].ends_with(['"', '\'', '/', '@']) || text[..span.start].ends_with('\n');
+                masked.push_str(if is_text { MASK } else { QUOTED_MASK });
+                done = span.end;
+            }
+        }
+        masked.push_str(text.get(done..part.end).unwrap_or_default());
+        masked
     }
 
     /// The message with every secret in it replaced.

@@ -4,15 +4,13 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, Subcommand};
 use sluice_hooks::WantedRecords;
 
+use crate::api::place::Reach;
+
 /// Look after the event hooks of a running gateway, by its Admin API
 #[derive(Args)]
 pub struct Hooks {
-    /// Where the Admin API is; without it, `admin.listen` of the configuration file
-    #[arg(long, global = true, value_name = "URL")]
-    pub admin: Option<String>,
-    /// What the Admin API wants to be sent; without it, `admin.token` of the configuration file
-    #[arg(long, global = true, env = "SLUICE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub token: Option<String>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// Print what the Admin API says in JSON, an object a line
     #[arg(long, global = true)]
     pub json: bool,

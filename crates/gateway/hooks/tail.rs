@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::api::Api;
 use super::show::{self, Names};
+use crate::api::Api;
 use crate::run::Failure;
 
 /// How often the API is asked.

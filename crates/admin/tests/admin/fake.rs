@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sluice_admin::{
-    AddressHealth, Changed, Control, Exposition, Plan, Planned, Refusal, Status, Step, TargetHealth, UpstreamHealth,
+    AddressHealth, Changed, Control, Exposition, Plan, Planned, Refusal, Replaced, Status, Step, TargetHealth, Told,
+    UpstreamHealth,
 };
 use sluice_config::{Config, Diagnostics, KeyPath, ProcessEnvironment, Segment, Source};
 use sluice_hooks::Engine;
@@ -161,20 +162,37 @@ impl Control for Fake {
         upstream == "app" && target.0 == "10.0.0.1:8000" && target.1.is_none_or(|address| address == "10.0.0.1")
     }
 
+    fn text(&self) -> String {
+        toml::to_string(&self.state.lock().unwrap().file).unwrap()
+    }
+
+    async fn check(&self, text: String) -> Result<Vec<Told>, Refusal> {
+        let file: Value = toml::from_str(&text).unwrap();
+        read(&file, None).map(|_| Vec::new()).map_err(|problems| Refusal::Invalid(problems, KeyPath::default()))
+    }
+
+    async fn replace(&self, text: String, _: Option<Vec<u64>>) -> Result<Replaced, Refusal> {
+        self.check(text.clone()).await?;
+        let mut state = self.state.lock().unwrap();
+        state.file = toml::from_str(&text).unwrap();
+        state.version += 1;
+        Ok(Replaced { version: state.version, is_new: true, changes: Vec::new(), waiting_for_start: Vec::new() })
+    }
+
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
         let gathering = self.state.lock().unwrap().gathering.clone();
         if let Some(barrier) = gathering {
             barrier.wait().await;
         }
         let mut state = self.state.lock().unwrap();
-        if state.read_only {
-            return Err(Refusal::ReadOnly);
-        }
         if expected.is_some_and(|all| !all.contains(&state.version)) {
             return Err(Refusal::Stale(state.version));
         }
         let base = read(&state.file, Some(&state.config)).map_err(Refusal::Broken)?;
         let Planned { steps, at, id } = plan(&base).map_err(Refusal::Unplanned)?;
+        if state.read_only && !steps.is_empty() {
+            return Err(Refusal::ReadOnly);
+        }
         state.steps.extend(steps.clone());
         let mut file = state.file.clone();
         steps.into_iter().for_each(|step| apply(&mut file, step));

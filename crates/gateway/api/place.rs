@@ -3,11 +3,22 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use clap::Args;
 use reqwest::Url;
 use sluice_config::{Admin, Diagnostics, ProcessEnvironment, Segment, Source, read};
 
-use super::args::Hooks;
 use crate::run::{Failure, read_file};
+
+/// How the command line says where an Admin API is
+#[derive(Args)]
+pub struct Reach {
+    /// Where the Admin API is; without it, `admin.listen` of the configuration file
+    #[arg(long, global = true, value_name = "URL")]
+    pub admin: Option<String>,
+    /// What the Admin API wants to be sent; without it, `admin.token` of the configuration file
+    #[arg(long, global = true, env = "SLUICE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
 
 /// An Admin API.
 pub struct Place {
@@ -16,7 +27,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn find(file: &Path, args: &Hooks) -> Result<Self, Failure> {
+    pub fn find(file: &Path, args: &Reach) -> Result<Self, Failure> {
         // An empty variable is none.
         let token = args.token.clone().filter(|token| !token.is_empty());
         let given = args.admin.as_deref().map(address).transpose()?;

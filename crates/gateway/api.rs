@@ -1,5 +1,7 @@
 //! Calls the Admin API, and turns what it refuses into what to do about it.
 
+pub mod place;
+
 use std::error::Error;
 use std::time::Duration;
 
@@ -8,13 +10,21 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::place::Place;
+use self::place::Place;
 use crate::run::Failure;
 
 /// How long an address may take to answer that somebody is there.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How much an Admin API lists at once, at most.
 const PAGE: usize = 1000;
+
+/// What is said of a path that leads nowhere.
+const NOT_THERE: &str = "the gateway has no";
+
+/// Whether a call failed because there is no such thing.
+pub fn is_absent(failure: &Failure) -> bool {
+    matches!(failure, Failure::Start(error) if error.to_string().starts_with(NOT_THERE))
+}
 
 /// An Admin API to be called.
 pub struct Api {
@@ -41,7 +51,33 @@ impl Api {
     }
 
     pub async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        self.call(Method::POST, self.url(path)?, Some(body)).await
+        self.call(Method::POST, self.url(path)?, Some(("application/json", body.to_string()))).await
+    }
+
+    /// Sends fields as a form: the Admin API knows their types.
+    pub async fn send(&self, method: Method, path: &[&str], fields: &[(String, String)]) -> Result<Value, Failure> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(fields);
+        let form = url.query().unwrap_or_default().to_owned();
+        url.set_query(None);
+        self.call(method, url, Some(("application/x-www-form-urlencoded", form))).await
+    }
+
+    /// Sends the text of a configuration.
+    pub async fn send_configuration(&self, path: &[&str], text: String) -> Result<Value, Failure> {
+        self.call(Method::POST, self.url(path)?, Some(("application/toml", text))).await
+    }
+
+    pub async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
+        self.call(Method::DELETE, self.url(path)?, None).await.map(drop)
+    }
+
+    /// The configuration in force, as TOML.
+    pub async fn configuration(&self) -> Result<String, Failure> {
+        let answer = self.client.get(self.url(&["config"])?).send().await.map_err(|error| self.unreachable(error))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| self.unreachable(error))?;
+        if status.is_success() { Ok(text) } else { Err(refused(status, "/config", &text)) }
     }
 
     /// Up to `limit` of a list.
@@ -77,7 +113,7 @@ impl Api {
     fn url(&self, path: &[&str]) -> Result<Url, Failure> {
         // A url loses these on its way, and would name something else.
         if let Some(bad) = path.iter().find(|part| ["", ".", ".."].contains(part)) {
-            return Err(Failure::Usage(format!("\"{bad}\" is no name and no id; `sluice hooks list` shows the hooks")));
+            return Err(Failure::Usage(format!("\"{bad}\" is no name and no id")));
         }
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -86,15 +122,18 @@ impl Api {
         Ok(url)
     }
 
-    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Failure> {
+    async fn call(&self, method: Method, url: Url, body: Option<(&'static str, String)>) -> Result<Value, Failure> {
         let path = url.path().to_owned();
         let mut request = self.client.request(method, url);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        if let Some((kind, body)) = body {
+            request = request.header(CONTENT_TYPE, kind).body(body);
         }
         let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| self.unreachable(error))?;
+        if status.is_success() && text.is_empty() {
+            return Ok(Value::Null);
+        }
         match serde_json::from_str::<Value>(&text) {
             Ok(value) if status.is_success() => Ok(value),
             Ok(value) => Err(refused(status, &path, value["message"].as_str().unwrap_or(&text))),
@@ -129,6 +168,7 @@ fn refused(status: StatusCode, path: &str, message: &str) -> Failure {
         StatusCode::NOT_FOUND if path.starts_with("/event-hooks/") => {
             anyhow!("there is no hook \"{name}\"; `sluice hooks list` shows the hooks").into()
         }
+        StatusCode::NOT_FOUND => anyhow!("{NOT_THERE} {path}").into(),
         StatusCode::CONFLICT => anyhow!("{message}").into(),
         _ => anyhow!("the Admin API answers {status} to {path}: {message}").into(),
     }

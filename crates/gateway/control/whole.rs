@@ -1,0 +1,53 @@
+//! The configuration as a whole: shown, tried, and replaced.
+
+use std::sync::PoisonError;
+
+use sluice_admin::{Refusal, Replaced, Told};
+use sluice_config::{KeyPath, ProcessEnvironment, Source, masked};
+
+use super::{Control, Origin, State, waiting};
+use crate::config_file;
+use crate::difference::{Difference, differences};
+use crate::write_back::replace_files;
+
+impl Control {
+    /// The texts in force, with a mask in the place of every secret.
+    pub fn masked(&self) -> String {
+        let files = self.state.lock().unwrap_or_else(PoisonError::into_inner).files.clone();
+        masked(files, &ProcessEnvironment)
+    }
+
+    /// What would become of entities if the main file said this.
+    pub fn check(&self, text: &str) -> Result<Vec<Told>, Refusal> {
+        let files = config_file::with_included(Source::new(&self.file, text));
+        let prepared = self.prepare(files).map_err(|problems| Refusal::Invalid(problems, KeyPath::default()))?;
+        Ok(differences(&self.config.load(), &prepared.config).iter().map(Difference::told).collect())
+    }
+
+    /// Makes this what the main file says, and puts it into force.
+    pub fn replace(&self, text: &str, expected: Option<&[u64]>) -> Result<Replaced, Refusal> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.config();
+        if !config.admin.write_back {
+            return Err(Refusal::ReadOnly);
+        }
+        let version = self.status.load().version;
+        let before = config_file::read_whole(&self.file);
+        let edited = Some(&before) != state.files.first();
+        if expected.is_some_and(|all| edited || !all.contains(&version)) {
+            return Err(Refusal::Stale(version));
+        }
+        let files = config_file::with_included(Source::new(&self.file, text));
+        if files == state.files && !edited {
+            return Ok(Replaced { version, is_new: false, changes: Vec::new(), waiting_for_start: Vec::new() });
+        }
+        let prepared = self.prepare(files.clone()).map_err(|problems| Refusal::Invalid(problems, KeyPath::default()))?;
+        let waiting_for_start = waiting(&config, &prepared.config);
+        if !replace_files(&[before], &files[..1]).map_err(Refusal::File)? {
+            return Err(Refusal::File(format!("{} was written by somebody else just now; try again", self.file.display())));
+        }
+        self.swap(&mut state, State { files, refused: None }, prepared, Origin::Admin);
+        let status = self.status.load();
+        Ok(Replaced { version: status.version, is_new: true, changes: status.changes.clone(), waiting_for_start })
+    }
+}
