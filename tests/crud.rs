@@ -1,8 +1,12 @@
 //! Kong's Admin API over the file: entities are made, changed and deleted by curl, live at once, and written back.
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Gateway, httpbin, run};
+use crate::harness::{Answer, DEADLINE, Gateway, eventually, httpbin, run};
 
 /// The body of an answer with this status.
 #[track_caller]
@@ -259,5 +263,73 @@ fn put_makes_and_replaces_and_delete_is_final() {
     }
     for section in ["services", "consumers", "upstreams", "consumer_groups"] {
         assert_eq!(is(gateway.admin("GET", &format!("/{section}"), ""), 200)["data"], json!([]), "{section}");
+    }
+}
+
+/// Adds consumers until the gateway is gone; those that were answered 201.
+fn add_until_it_dies(admin: std::net::SocketAddr, client: usize, most: usize) -> Vec<String> {
+    let mut made = Vec::new();
+    for n in 0..most {
+        let name = format!("c{client}-{n}");
+        let body = json!({ "username": name, "tags": [format!("by {client}")] }).to_string();
+        let mut said = String::new();
+        let answered = TcpStream::connect(admin).and_then(|mut stream| {
+            stream.set_read_timeout(Some(DEADLINE))?;
+            let head = format!(
+                "POST /consumers HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + &body).as_bytes())?;
+            stream.read_to_string(&mut said)
+        });
+        if answered.is_err() || !said.starts_with("HTTP/1.1 201 ") {
+            break;
+        }
+        made.push(name);
+    }
+    made
+}
+
+fn usernames(gateway: &Gateway) -> BTreeSet<String> {
+    let all = is(gateway.admin("GET", "/consumers?size=1000", ""), 200);
+    all["data"].as_array().unwrap().iter().map(|one| one["username"].as_str().unwrap().to_owned()).collect()
+}
+
+fn usernames_in(text: &str) -> BTreeSet<String> {
+    let file: toml::Table = text.parse().unwrap();
+    file.get("consumers").and_then(toml::Value::as_table).map(|all| all.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn of_many_changes_at_once_none_is_lost() {
+    let gateway = Gateway::start("# mine\n");
+    let admin = gateway.admin;
+    let made: Vec<String> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|client| scope.spawn(move || add_until_it_dies(admin, client, 25))).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(made.len(), 200);
+    let made: BTreeSet<String> = made.into_iter().collect();
+    assert_eq!(usernames(&gateway), made);
+    assert_eq!(usernames_in(&gateway.config_text()), made);
+    assert_eq!(gateway.version(), 201);
+    assert_eq!(usernames(&gateway.restart()), made);
+}
+
+#[test]
+fn what_was_answered_survives_a_kill_at_any_moment() {
+    let mut gateway = Gateway::start("# mine\n");
+    let mut answered = BTreeSet::new();
+    for round in 0..5 {
+        let admin = gateway.admin;
+        let clients: Vec<_> = (0..4).map(|n| std::thread::spawn(move || add_until_it_dies(admin, round * 4 + n, 1000))).collect();
+        let so_far = answered.len();
+        eventually("some are in the file", || (usernames_in(&gateway.config_text()).len() > so_far + 3 * round).then_some(()));
+        gateway = gateway.kill_and_restart();
+        answered.extend(clients.into_iter().flat_map(|client| client.join().unwrap()));
+        let kept = usernames(&gateway);
+        assert_eq!(answered.difference(&kept).collect::<Vec<_>>(), Vec::<&String>::new(), "round {round}");
+        assert_eq!(usernames_in(&gateway.config_text()), kept);
+        assert!(gateway.config_text().starts_with("# mine\n") || gateway.config_text().contains("\n# mine\n"));
     }
 }
