@@ -20,6 +20,7 @@ mod hooks_lambda;
 mod hooks_outbox;
 mod http2;
 mod http2_floods;
+mod import;
 mod includes;
 mod limits;
 mod limits_held;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::console::{Named, Set, Whole, WithFile};
 use crate::hooks::args::Hooks;
+use crate::import::Import;
 
 /// A reverse-proxy gateway that limits traffic and tells you when it does.
 #[derive(Parser)]
@@ -71,6 +72,8 @@ pub enum Command {
     /// Make a file the configuration of a running gateway, in one step
     #[command(alias = "sync")]
     Apply(WithFile),
+    /// Write a gateway.toml of a Kong's configuration, as decK dumps it (exit code 2 if not all of it could be carried over)
+    Import(Import),
     /// Print the configuration of a running gateway, its secrets masked
     Dump(Whole),
     /// Look after the event hooks of a running gateway: list, test, pause, replay what failed

@@ -10,6 +10,7 @@ use sluice_config::{KeyPath, Segment, Source};
 use toml_edit::{DocumentMut, Item};
 
 use place::{entry, find, rename, take_out};
+pub use value::to_table;
 
 /// The files after the steps, or why they cannot be made. An entity is edited where it stands; what is new comes into the main
 /// file, which is the first.
@@ -63,7 +64,7 @@ fn make(root: &mut Item, step: &Step) -> Result<(), String> {
     match step {
         Step::Put { at, table, keep } => match find(root, at) {
             Some(item) => merge::put(item, table, keep).ok_or_else(|| no_table(at)),
-            None => entry(root, at)?.insert(value::to_table(table)),
+            None => entry(root, at)?.insert(to_table(table)),
         },
         Step::Merge { at, changes } => {
             let item = find(root, at).ok_or_else(|| format!("there is no {at} in it any more"))?;

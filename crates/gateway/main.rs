@@ -16,6 +16,7 @@ mod explain;
 mod files;
 mod handover;
 mod hooks;
+mod import;
 mod life;
 mod listeners;
 mod logging;
@@ -50,7 +51,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// What a process of a bad configuration or command line ends with (`EX_USAGE` of sysexits.h, as linkerd does).
 const BAD_CONFIGURATION: u8 = 64;
 
-/// What `sluice diff` ends with if there is a difference, as terraform's and decK's do.
+/// What `sluice diff` ends with if there is a difference, as terraform's and decK's do, and `sluice import` if the file that it
+/// writes is not all that it read.
 const DIFFERENT: u8 = 2;
 
 fn main() -> ExitCode {
@@ -89,6 +91,10 @@ fn main() -> ExitCode {
         },
         Command::Apply(args) => console::apply(&cli.config, &args),
         Command::Dump(whole) => console::dump(&cli.config, &whole),
+        Command::Import(args) => match import::run(&args) {
+            Ok(true) => return ExitCode::from(DIFFERENT),
+            written => written.map(drop),
+        },
         Command::Hooks(args) => hooks::run(&cli.config, &args),
     };
     match outcome {
