@@ -7,9 +7,9 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::LogFormat;
 
 /// What is logged if RUST_LOG says nothing. Pingora tells of every failed request itself, and of every connection that is
-/// no HTTP/2; ours says more, and not as often.
-const FILTER: &str =
-    "info,pingora_core=warn,pingora_core::apps=off,pingora_proxy=error,pingora_core::server=error,pingora_core::services=error";
+/// no HTTP/2 or breaks its rules; ours says more, and not as often.
+const FILTER: &str = "info,pingora_core=warn,pingora_core::apps=off,pingora_core::protocols::http::v2::server=error,\
+    pingora_proxy=error,pingora_core::server=error,pingora_core::services=error";
 
 /// Starts logging, also for libraries that use `log`.
 pub fn start(format: LogFormat) {

@@ -48,4 +48,5 @@ pub use number::number;
 pub use plugin::{BuildCx, Configured, CredentialKind, Flow, Kind, Phases, Plugin};
 pub use registry::{PLUGINS, plugin};
 pub use reply::{Body, Reply};
+pub use request_size_limiting::body_length;
 pub use response_headers::ResponseHeaders;

@@ -44,13 +44,12 @@ pub(crate) fn reply_to(error: &Error) -> Option<Reply> {
             (StatusCode::SERVICE_UNAVAILABLE, "The upstream server is currently unavailable")
         }
         (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "An invalid response was received from the upstream server"),
-        (ErrorSource::Downstream, ReadError) if offence(error) == Some(Reason::BadBody) => {
-            (StatusCode::BAD_REQUEST, "Bad request")
-        }
-        (ErrorSource::Downstream, ReadError) if offence(error) == Some(Reason::SlowBody) => {
-            (StatusCode::REQUEST_TIMEOUT, "Request timeout")
-        }
-        (ErrorSource::Downstream, ReadError | WriteError | ConnectionClosed) => return None,
+        (ErrorSource::Downstream, ReadError) => match offence(error)? {
+            Reason::BadBody => (StatusCode::BAD_REQUEST, "Bad request"),
+            Reason::SlowBody => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            _ => return None,
+        },
+        (ErrorSource::Downstream, WriteError | ConnectionClosed) => return None,
         (ErrorSource::Downstream, ReadTimedout | WriteTimedout) => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
         (ErrorSource::Downstream, _) | (_, InvalidHTTPHeader) => (StatusCode::BAD_REQUEST, "Bad request"),
         (ErrorSource::Internal | ErrorSource::Unset, _) => (StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),

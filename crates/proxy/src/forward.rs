@@ -54,6 +54,7 @@ pub(crate) fn forward(visit: &Visit<'_>, request: &mut RequestHeader, ctx: &Ctx)
     let mut parts = take(request);
     parts.uri = target(ctx.target.clone())?;
     parts.headers.reserve(ADDED);
+    // HTTP/1 has said one at most; of several in HTTP/2, h2 holds the body to the first.
     if let Some(length) = unified_length(&parts.headers) {
         parts.headers.insert(CONTENT_LENGTH, length);
     }

@@ -6,20 +6,15 @@ use http::{Method, StatusCode, Version};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use sluice_plugins::Reply;
+use sluice_plugins::{Reply, body_length};
 use smallvec::SmallVec;
 
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Refuses a body that says it is longer than any may be; 0: none is too long.
 pub(crate) fn refuse_body(request: &Parts, most: u64) -> Option<Reply> {
-    if most == 0 {
-        return None;
-    }
-    let said = request.headers.get(CONTENT_LENGTH)?;
-    // What is no number, or too large a one, is not short.
-    let length = said.to_str().ok().and_then(|said| said.parse().ok()).unwrap_or(u64::MAX);
-    (length > most).then(|| Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
+    let too_long = most > 0 && body_length(&request.headers)? > most;
+    too_long.then(|| Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"))
 }
 
 /// Whether the client closes its connection after the answer; Pingora looks at the first line of Connection only.
