@@ -21,6 +21,8 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 /// Says a byte of this again and again, until the other end has closed: what it said.
 fn dribble(mut stream: TcpStream, bytes: &'static [u8]) -> String {
+    // Each by itself.
+    stream.set_nodelay(true).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let writing = thread::spawn(move || {
         for byte in bytes.iter().cycle() {
@@ -107,14 +109,35 @@ fn a_head_may_be_so_long_and_no_longer() {
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
+#[test]
+fn a_head_in_pieces_that_cost_more_than_they_bring_is_not_waited_for() {
+    let upstream = httpbin();
+    let gateway = gateway(&upstream, "");
+    let head = connect(gateway.proxy);
+    (&head).write_all(b"GET /get HTTP/1.1\r\nX: ").unwrap();
+    // Some seconds, and not the ten that a head may take.
+    let answer = dribble(head, b"x");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Connection: close"), "{answer}");
+    gateway.wait_for_log("too many pieces that are too small");
+    assert_eq!(refused(&gateway, "slow_head"), 1);
+    // A line in each packet is no such thing.
+    let mut lines = connect(gateway.proxy);
+    lines.set_nodelay(true).unwrap();
+    for line in ["GET /status/204 HTTP/1.1\r\n", "Host: x\r\n"].into_iter().chain(["X: y\r\n"; 80]).chain(["\r\n"]) {
+        lines.write_all(line.as_bytes()).unwrap();
+    }
+    assert!(read_head(&mut lines).starts_with("HTTP/1.1 204 "));
+}
+
 /// A head of so many bytes, as fast as it is taken.
 fn dribble_fast(mut stream: TcpStream, bytes: usize) -> String {
     let mut writer = stream.try_clone().unwrap();
     let writing = thread::spawn(move || {
         let _ = writer.write_all(b"GET / HTTP/1.1\r\n");
-        let line = b"X: yyyyyyyyyy\r\n";
+        // Long enough for none to be too small by itself.
+        let line = format!("X: {}\r\n", "y".repeat(95));
         // Ends when the other end has closed.
-        let _ = (0..bytes / line.len()).try_for_each(|_| writer.write_all(line));
+        let _ = (0..bytes / line.len()).try_for_each(|_| writer.write_all(line.as_bytes()));
     });
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -157,6 +180,10 @@ fn an_answer_that_nobody_takes_is_given_up() {
         eventually("its connection is closed", || {
             gateway.admin("GET", "/metrics", "").body.contains("\nsluice_connections_open 0\n").then_some(())
         });
+        // What the kernel had taken for it. It would have taken four times as much.
+        let mut held = Vec::new();
+        let _ = client.read_to_end(&mut held);
+        assert!(held.len() < 1 << 20, "{}", held.len());
     }
 }
 

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -15,13 +14,12 @@ use crate::bad::Bad;
 use crate::connection::Connection;
 use crate::extent::Extent;
 use crate::heads::Head;
+use crate::pieces::PAUSE;
 use crate::plain::Found;
 use crate::visit::is_begun;
 
 /// In how many pieces a head may come before it is read less often: each piece costs as much as a whole head does.
 const PIECES: usize = 8;
-/// How long is waited then for more to come together.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a client wants next.
 pub(crate) enum Next {
@@ -43,6 +41,7 @@ pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>
     let mut head = Head::default();
     let mut until = Instant::now() + clients.keepalive_timeout;
     let mut pieces = 0;
+    connection.before = None;
     loop {
         if !connection.ahead().is_empty() {
             match head.read(connection.ahead(), clients.max_header_size) {
@@ -60,6 +59,9 @@ pub(crate) async fn next(connection: &mut Connection, mut timer: Pin<&mut Sleep>
             } else if Instant::now() >= until {
                 return Next::Bad(Bad::SLOW);
             } else if pieces > PIECES {
+                if connection.is_in_crumbs() {
+                    return Next::Bad(Bad::CRUMBS);
+                }
                 sleep(PAUSE).await;
             }
         }

@@ -35,6 +35,12 @@ impl Bad {
     /// A head that does not come to its end.
     pub const SLOW: Self =
         Self { status: StatusCode::REQUEST_TIMEOUT, reason: Reason::SlowHead, why: "the head of a request takes too long" };
+    /// A head that comes in pieces which cost more than they bring.
+    pub const CRUMBS: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        reason: Reason::SlowHead,
+        why: "the head of a request comes in too many pieces that are too small",
+    };
     /// One connection too many.
     pub const CROWDED: Self =
         Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: Reason::Crowded, why: "there are too many connections" };

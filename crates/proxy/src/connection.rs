@@ -24,6 +24,7 @@ use crate::caller::Caller;
 use crate::complaints::Reason;
 use crate::extent::Extent;
 use crate::pace::Pace;
+use crate::pieces::{PAUSE, Pieces};
 use crate::quiet::Quiet;
 use crate::shared::Shared;
 use crate::tls::Secure;
@@ -35,7 +36,6 @@ const AHEAD: usize = 16 * 1024;
 /// How long, and for how many bytes, a client is listened to after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_FOR: usize = 4 * 1024 * 1024;
-const PAUSE: Duration = Duration::from_millis(5);
 /// What clients do that are too slow.
 const SENDS: &str = "the body of a request comes too slowly";
 const TAKES: &str = "an answer is taken too slowly";
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub clients: Clients,
     /// It has no request after this one.
     pub last: bool,
+    /// What had come before the head that comes in many pieces, if one does.
+    pub before: Option<Pieces>,
     /// Who is at the other end.
     pub caller: Arc<Caller>,
     /// What is known of it if its requests share it.
@@ -87,6 +89,7 @@ impl Connection {
             taken: Mutex::new(pace(&clients)),
             clients,
             last: false,
+            before: None,
             caller,
             shared: None,
             quiet: Mutex::default(),
@@ -129,6 +132,12 @@ impl Connection {
         let ahead = own(&mut self.ahead);
         ahead.reserve(1024);
         poll_read_buf(Pin::new(own(&mut self.stream)), cx, ahead)
+    }
+
+    /// Whether too much of what the client said since it was asked first came in pieces that are too small.
+    pub fn is_in_crumbs(&mut self) -> bool {
+        let now = Pieces::of(own(&mut self.stream));
+        now.are_too_many(*self.before.get_or_insert(now))
     }
 
     /// Writes all of it, past Pingora, unless the client takes nothing for too long.
@@ -198,10 +207,10 @@ impl Connection {
                 return lingering.over.as_mut().poll(cx);
             }
             self.ahead().clear();
-            let more = self.poll_more(cx);
+            let (more, crumbs) = (self.poll_more(cx), self.is_in_crumbs());
             let Some(lingering) = &mut self.lingering else { return Poll::Ready(()) };
             match more {
-                Poll::Ready(Ok(more @ 1..)) if lingering.heard < LINGER_FOR => {
+                Poll::Ready(Ok(more @ 1..)) if lingering.heard < LINGER_FOR && !crumbs => {
                     lingering.heard += more;
                     lingering.pause.as_mut().reset(Instant::now() + PAUSE);
                 }

@@ -33,6 +33,7 @@ mod grpc;
 mod head_lines;
 mod heads;
 mod pace;
+mod pieces;
 mod plain;
 mod protocols;
 mod proxy_protocol;
