@@ -97,9 +97,9 @@ impl Connection {
         }
     }
 
-    /// Lets requests of HTTP/2 share it.
-    pub fn share(&mut self, traffic: &Arc<Traffic>) {
-        self.shared = Some(Box::new(Shared::new(&self.caller, traffic, self.clients.header_timeout)));
+    /// Lets requests of HTTP/2 share it; `many`: those of many clients, whose proxy we trust.
+    pub fn share(&mut self, traffic: &Arc<Traffic>, many: bool) {
+        self.shared = Some(Box::new(Shared::new(&self.caller, traffic, self.clients.header_timeout, many)));
     }
 
     /// Lets whoever reads next read so far.

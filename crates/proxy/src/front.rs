@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use crate::arrival::{Next, next};
 use crate::bad::Bad;
 use crate::caller::Caller;
+use crate::client_ip::is_trusted;
 use crate::connection::Connection;
 use crate::crowd::{Crowd, Place};
 use crate::ctx::Ctx;
@@ -185,7 +186,8 @@ impl Front {
 
     /// Hands over a connection of HTTP/2: it is Pingora's to the end.
     async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Stream> {
-        connection.share(&self.gateway.traffic);
+        let many = is_trusted(connection.caller.peer, &self.gateway.snapshot().trusted_proxies);
+        connection.share(&self.gateway.traffic, many);
         self.pingora.process_new(connection, shutdown).await
     }
 }

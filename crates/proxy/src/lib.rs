@@ -24,6 +24,7 @@ mod ended;
 mod exchange;
 mod extent;
 mod failure;
+mod floods;
 mod forward;
 mod forwarded;
 mod frames;

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     /// The caller as those requests find him.
     pub caller: Arc<ProxyDigest>,
     client: IpAddr,
+    /// Many come by his address: what one does is not held against the others.
+    many: bool,
     traffic: Arc<Traffic>,
     /// What the client has yet to begin with.
     preface: &'static [u8],
@@ -56,16 +58,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Nothing was said on it yet; the client has so long to begin.
-    pub fn new(caller: &Arc<Caller>, traffic: &Arc<Traffic>, patience: Duration) -> Self {
+    /// Nothing was said on it yet; the client has so long to begin. `many`: it is one of our own proxies, for many.
+    pub fn new(caller: &Arc<Caller>, traffic: &Arc<Traffic>, patience: Duration, many: bool) -> Self {
+        let floods = if many { 0 } else { traffic.floods.of(caller.peer) };
         Self {
             caller: caller.packed(),
             client: caller.peer,
+            many,
             traffic: traffic.clone(),
             preface: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             heard: Frames::default(),
             said: Frames::default(),
-            allowance: Allowance::new(),
+            allowance: Allowance::after(floods),
             last: 0,
             flood: None,
             introduction: Some(Box::pin(sleep(patience))),
@@ -128,6 +132,9 @@ impl Shared {
 
     /// Tells of what the client did.
     pub fn tell(&self, reason: Reason, detail: impl Display) {
+        if reason == Reason::Flood && !self.many {
+            self.traffic.floods.add(self.client);
+        }
         self.traffic.complaints().tell(self.client, reason, detail);
     }
 }
@@ -143,10 +150,16 @@ mod tests {
 
     /// Our end of a connection that takes so much on its way, the client's end, and what is counted.
     fn connection(room: usize) -> (Connection, DuplexStream, Arc<Traffic>) {
-        let (ours, client) = duplex(room);
-        let (mut connection, traffic) = (Connection::new(Box::new(ours), None, Clients::default()), Arc::<Traffic>::default());
-        connection.share(&traffic);
+        let traffic = Arc::default();
+        let (connection, client) = another(&traffic, room, false);
         (connection, client, traffic)
+    }
+
+    fn another(traffic: &Arc<Traffic>, room: usize, many: bool) -> (Connection, DuplexStream) {
+        let (ours, client) = duplex(room);
+        let mut connection = Connection::new(Box::new(ours), None, Clients::default());
+        connection.share(traffic, many);
+        (connection, client)
     }
 
     fn told(traffic: &Traffic) -> Vec<(Reason, u64)> {
@@ -176,6 +189,26 @@ mod tests {
             let farewell = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x07\0\0\0\x0b";
             let expected = if said.len() == 4 { said.to_vec() } else { [said, farewell].concat() };
             assert_eq!(answer, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_floods_again_is_cut_off_earlier_unless_he_speaks_for_many() {
+        for many in [false, true] {
+            let traffic = Arc::default();
+            let mut passed = Vec::new();
+            for _ in 0..3 {
+                let (mut connection, mut client) = another(&traffic, 1 << 20, many);
+                client.write_all(&flood()).await.expect("there is room");
+                let (mut heard, mut piece) = (0, [0; 170]);
+                while let Ok(more @ 1..) = connection.read(&mut piece).await {
+                    heard += more;
+                }
+                passed.push(heard);
+            }
+            let less = passed[1] < passed[0] * 2 / 3 && passed[2] < passed[1] * 2 / 3;
+            assert_eq!(less, !many, "{passed:?}");
+            assert!(many || told(&traffic) == [(Reason::Flood, 3)]);
         }
     }
 

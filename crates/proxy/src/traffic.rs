@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::access_log::Lines;
 use crate::complaints::Complaints;
+use crate::floods::Floods;
 use crate::tally::{Sums, Tally};
 
 /// Counters of the proxy.
@@ -20,6 +21,7 @@ pub struct Traffic {
     pub(crate) unrouted: Tally,
     pub(crate) lines: Lines,
     pub(crate) complaints: Complaints,
+    pub(crate) floods: Floods,
 }
 
 impl Traffic {
