@@ -30,6 +30,8 @@ mod forwarded;
 mod frames;
 mod framing;
 mod front;
+#[doc(hidden)]
+pub mod fuzzed;
 mod grpc;
 mod head_lines;
 mod heads;

@@ -61,6 +61,16 @@ pub(crate) async fn read(stream: &mut Stream) -> io::Result<()> {
     }
 }
 
+/// For whom these bytes say that a connection is, from where and to where, and how many of them do; an error if they do not,
+/// and none if that is not known yet. What `fuzz/` sees.
+pub fn introduction(said: &[u8]) -> Option<Result<(usize, Option<[SocketAddr; 2]>), &'static str>> {
+    match parse(said) {
+        Found::Partial => None,
+        Found::Whole(length, ends) => Some(Ok((length, ends.map(|Ends { from, to }| [from, to])))),
+        Found::Wrong(why) => Some(Err(why)),
+    }
+}
+
 fn parse(said: &[u8]) -> Found {
     let begins = |with: &[u8]| said.iter().zip(with).all(|(said, with)| said == with);
     match said.first() {
