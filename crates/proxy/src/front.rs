@@ -77,41 +77,41 @@ impl Front {
     async fn let_in(&self, stream: Stream) -> Option<(Connection, Place)> {
         let snapshot = self.gateway.snapshot();
         let (clients, peer) = (snapshot.clients, Caller::peer(&stream));
-        let door = snapshot.doors.of(&stream);
-        // Behind a proxy it is not known yet whose connection it is.
-        let introduced = door.is_some_and(|door| door.proxy_protocol);
         let most = if clients.max_connections == 0 { self.most } else { clients.max_connections };
         let place = self.crowd.enter(most);
-        let place =
-            place.and_then(|mut place| (introduced || place.is_of(peer, clients.max_connections_per_ip)).then_some(place));
-        let (mut place, door) = match (place, door) {
-            (Some(place), Some(door)) => (place, door),
-            (Some(place), None) => return Some((Connection::new(stream, None, clients), place)),
-            // Nobody would understand it.
-            (None, Some(_)) => {
-                self.gateway.traffic.complaints.tell(peer, Bad::CROWDED.reason, Bad::CROWDED.why);
-                return None;
-            }
-            (None, None) => {
-                self.refuse(&Connection::new(stream, None, clients), &Bad::CROWDED).await;
-                return None;
-            }
+        let of = |mut place: Place, ip| place.is_of(ip, clients.max_connections_per_ip).then_some(place);
+        let Some(door) = snapshot.doors.of(&stream) else {
+            return self.seat(Connection::new(stream, None, clients), place.and_then(|place| of(place, peer))).await;
         };
-        let refused = match door.enter(stream, &snapshot.trusted_proxies, clients).await {
-            Ok(connection) => {
-                if !introduced || place.is_of(connection.caller.peer, clients.max_connections_per_ip) {
-                    return Some((connection, place));
+        // Behind a proxy it is not known yet whose connection it is.
+        let place = place.and_then(|place| if door.proxy_protocol { Some(place) } else { of(place, peer) });
+        let Some(place) = place else {
+            // Nobody would understand an answer.
+            self.gateway.traffic.complaints.tell(peer, Bad::CROWDED.reason, Bad::CROWDED.why);
+            return None;
+        };
+        match door.enter(stream, &snapshot.trusted_proxies, clients).await {
+            Ok(connection) if door.proxy_protocol => {
+                let place = of(place, connection.caller.peer);
+                self.seat(connection, place).await
+            }
+            Ok(connection) => Some((connection, place)),
+            Err(refused) => {
+                if matches!(refused, Refused::Handshake(_)) {
+                    self.gateway.traffic.handshake_failed();
                 }
-                self.refuse(&connection, &Bad::CROWDED).await;
-                return None;
+                tracing::debug!(%refused, "a connection did not come in");
+                None
             }
-            Err(refused) => refused,
-        };
-        if matches!(refused, Refused::Handshake(_)) {
-            self.gateway.traffic.handshake_failed();
         }
-        tracing::debug!(%refused, "a connection did not come in");
-        None
+    }
+
+    /// Gives a connection its place, or tells it that there is none.
+    async fn seat(&self, connection: Connection, place: Option<Place>) -> Option<(Connection, Place)> {
+        if place.is_none() {
+            self.refuse(&connection, &Bad::CROWDED).await;
+        }
+        place.map(|place| (connection, place))
     }
 
     /// Answers what is no request.
