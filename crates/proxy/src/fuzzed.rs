@@ -6,7 +6,7 @@ use crate::extent::Extent;
 use crate::heads::Head;
 use crate::plain::Found;
 
-pub use crate::proxy_protocol::introduction;
+pub use crate::proxy_protocol::{Introduction, introduction};
 
 /// What becomes of a head.
 #[derive(Debug, PartialEq, Eq)]

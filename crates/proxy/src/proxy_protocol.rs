@@ -61,9 +61,11 @@ pub(crate) async fn read(stream: &mut Stream) -> io::Result<()> {
     }
 }
 
-/// For whom these bytes say that a connection is, from where and to where, and how many of them do; an error if they do not,
-/// and none if that is not known yet. What `fuzz/` sees.
-pub fn introduction(said: &[u8]) -> Option<Result<(usize, Option<[SocketAddr; 2]>), &'static str>> {
+/// How many bytes say for whom a connection is, and from where and to where that is; or why they do not.
+pub type Introduction = Result<(usize, Option<[SocketAddr; 2]>), &'static str>;
+
+/// What these bytes introduce; none if that is not known yet. What `fuzz/` sees.
+pub fn introduction(said: &[u8]) -> Option<Introduction> {
     match parse(said) {
         Found::Partial => None,
         Found::Whole(length, ends) => Some(Ok((length, ends.map(|Ends { from, to }| [from, to])))),
