@@ -20,6 +20,7 @@
 
 mod budget;
 mod clock;
+mod counted_clock;
 mod divisor;
 mod exact_log;
 mod fixed_window;

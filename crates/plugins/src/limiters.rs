@@ -58,7 +58,7 @@ pub struct Limiters {
 
 impl Default for Limiters {
     fn default() -> Self {
-        Self { exact_clock: SharedClock::unix(), ..Self::new(SharedClock::coarse()) }
+        Self { exact_clock: SharedClock::counted(), ..Self::new(SharedClock::coarse()) }
     }
 }
 
