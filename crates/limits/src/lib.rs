@@ -29,6 +29,7 @@ mod hot;
 mod in_flight;
 mod key;
 mod limiter;
+mod log;
 mod overflow;
 mod policy;
 mod quota;
