@@ -13,24 +13,19 @@ import http.client
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+from compare import free_port
+
 SLUICE = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/sluice")
 TIMES = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 RATE, CLIENTS, PROCESSES = 2000, 40, 2
 KINDS = ["answered", "refused", "unanswered", "truncated", "again", "told to go", "not in time"]
 UPGRADING, STOPPING, OVER = range(3)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def one(port, kept, keep):

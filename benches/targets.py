@@ -17,20 +17,19 @@ import tempfile
 import time
 import urllib.request
 
+from compare import free_port
+
 ARGUMENTS = sys.argv[1:] if __name__ == "__main__" else []
 SLUICE = os.path.abspath(ARGUMENTS[0] if ARGUMENTS else "target/release/sluice")
 SECONDS = int(ARGUMENTS[1]) if len(ARGUMENTS) > 1 else 60
 PERIOD = 2.0
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port):
-    for _ in range(500):
+def wait_for(port, process=None):
+    """Until somebody listens, unless the process ends that should."""
+    for _ in range(1000):
+        if process and process.poll() is not None:
+            sys.exit(f"{process.args} ended")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return

@@ -14,39 +14,24 @@ import asyncio
 import collections
 import pathlib
 import random
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from payloads import families, mutated
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent.parent / "benches"))
 
-HERE = pathlib.Path(__file__).parent
+from compare import free_port
+from payloads import families, mutated
+from targets import wait_for
+
 GOOD = [
     b"GET /good HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     b"GET /good HTTP/1.1\r\nHost: x\r\nKeep-Alive: x\r\nConnection: close\r\n\r\n",
     b"POST /good HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
 ]
 AT_ONCE = 32
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, process):
-    for _ in range(1000):
-        if process.poll() is not None:
-            sys.exit(f"{process.args} ended")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.01)
-    sys.exit(f"nothing listens on {port}")
 
 
 async def say(port, pieces, patience):

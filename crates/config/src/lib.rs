@@ -4,6 +4,7 @@
 //! plugins and handlers pass through unread as [`Block`]s that keep their positions, so that whoever owns them can read
 //! them later and still point at the line. No stage stops at its first problem.
 
+mod any_of;
 mod block;
 mod deserialize;
 mod diagnostics;
@@ -31,6 +32,7 @@ mod tree;
 mod values;
 mod x509;
 
+pub use any_of::AnyOf;
 pub use block::Block;
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::{Document, masked};

@@ -34,18 +34,9 @@ impl Pattern {
     }
 
     fn compile(text: &str, any_case: bool) -> Result<Self, String> {
-        let parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(any_case).build().parse(text);
-        let hir = parser.map_err(|error| explain(&error))?;
+        let hir = parse(text, any_case)?;
         let regex = Regex::builder().configure(config()).build_from_hir(&hir).map_err(|error| too_large(&error))?;
         Ok(Self { regex, beginnings: beginnings(&hir) })
-    }
-
-    /// One pattern that tells whether any of these matches from the beginning.
-    pub fn any_of(texts: &[&str]) -> Option<Self> {
-        let parse = |text: &&str| ParserBuilder::new().unicode(false).utf8(false).build().parse(text).ok();
-        let all: Option<Vec<Hir>> = texts.iter().map(parse).collect();
-        let regex = Regex::builder().configure(config()).build_many_from_hir(&all?).ok()?;
-        Some(Self { regex, beginnings: Vec::new() })
     }
 
     /// What every match begins with: one of these. It may be nothing.
@@ -56,11 +47,6 @@ impl Pattern {
     /// How much of the text the match at its beginning takes.
     pub fn length_at_start(&self, text: &str) -> Option<usize> {
         Some(self.regex.search_half(&Input::new(text).anchored(Anchored::Yes))?.offset())
-    }
-
-    /// Whether it matches at the beginning of the text.
-    pub fn begins(&self, text: &str) -> bool {
-        self.regex.is_match(Input::new(text).anchored(Anchored::Yes))
     }
 
     /// Whether it matches anywhere in the value.
@@ -89,7 +75,12 @@ impl fmt::Debug for Pattern {
     }
 }
 
-fn config() -> regex_automata::meta::Config {
+pub(crate) fn parse(text: &str, any_case: bool) -> Result<Hir, String> {
+    let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(any_case).build();
+    parser.parse(text).map_err(|error| explain(&error))
+}
+
+pub(crate) fn config() -> regex_automata::meta::Config {
     Regex::config().utf8_empty(false).nfa_size_limit(Some(1 << 20))
 }
 

@@ -65,7 +65,7 @@ fn key(number: usize) -> Key {
 fn limiter(name: &str, quota: Quota) -> Arc<dyn Limiter> {
     let algorithm = algorithm(name).expect("it is in the list");
     // As the gateway has them.
-    let clock = if algorithm.name == "exact" { SharedClock::unix() } else { SharedClock::coarse() };
+    let clock = if algorithm.name == "exact" { SharedClock::counted() } else { SharedClock::coarse() };
     (algorithm.build)(&quota, clock, &Budget::default()).expect("a sound quota")
 }
 
@@ -100,12 +100,17 @@ fn unix_clock() -> Nanos {
     black_box(UnixClock).now()
 }
 
-#[divan::bench]
-fn shared_clock(bencher: Bencher<'_, '_>) {
+/// As a limiter sees the clocks.
+#[divan::bench(args = ["unix", "counted", "coarse"])]
+fn shared_clock(bencher: Bencher<'_, '_>, name: &str) {
     fn read(clock: &impl Clock) -> Nanos {
         clock.now()
     }
-    let clock = SharedClock::coarse();
+    let clock = match name {
+        "unix" => SharedClock::unix(),
+        "counted" => SharedClock::counted(),
+        _ => SharedClock::coarse(),
+    };
     bencher.bench(|| read(black_box(&clock)));
 }
 

@@ -4,10 +4,11 @@
 //! refused that would fit. Windows are those of the clock's readings while it runs forward. A clock that jumps back
 //! shows some readings twice; across the jump the promise is kept by the time that passed.
 //!
-//! The price is memory, 8 bytes for each unit of cost in the window. A ring starts with three places and doubles up to
-//! `limit`, 80 KB for the largest limit; it is given back when its key is forgotten. So a key that comes rarely takes about
-//! 140 bytes with its part of the table. All rings together take at most `8 * limit` more for each key of the budget, and
-//! for each of 65,792 overflow keys and spare slots, if every key spends its whole limit: choose `max_keys` by that.
+//! The price is memory, 8 bytes for each unit of cost in the window. Two times stand in the table; a ring has four times the
+//! places of the one before, or `limit`, 80 KB for the largest. They are given back when their key is forgotten. So a key
+//! that comes rarely takes about 120 bytes in the table. All rings together take at most `14 * limit` bytes for each key of
+//! the budget, and for each of 65,792 overflow keys and spare slots, if every key spends its whole limit: choose
+//! `max_keys` by that.
 //!
 //! With `charge_rejected` refused requests take places as well and push out the oldest: then the newest `limit`
 //! requests of any kind are remembered, which decides every charge the same as if all were, and a client that hammers
@@ -16,12 +17,7 @@
 //! A limit that changes keeps the rings: decisions are those of the new limit over the same requests. With
 //! `charge_rejected` a higher limit knows of no more requests than the lower one remembered.
 
-use std::{
-    collections::VecDeque,
-    iter,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use governor::{clock::Clock, nanos::Nanos};
 
@@ -30,8 +26,8 @@ use crate::{
     clock::{SharedClock, earliest},
     key::Key,
     limiter::{Algorithm, Decision, Limiter},
+    log::{Glance, Held, Log},
     quota::{LimitError, MAX_EXACT_LIMIT, Quota, QuotaError},
-    slot::Slot,
     store::{Store, Table},
 };
 
@@ -41,9 +37,6 @@ pub(crate) const ALGORITHM: Algorithm = Algorithm {
     max_limit: MAX_EXACT_LIMIT,
     build,
 };
-
-/// The places of a new ring: they fill the smallest piece of memory that an allocator hands out.
-const FIRST_PLACES: usize = 3;
 
 /// More places than this leave the window at once only after a pause.
 const FEW: usize = 8;
@@ -61,25 +54,6 @@ fn validate(quota: &Quota) -> Result<(), QuotaError> {
     }
 }
 
-/// When a key spent, oldest first, one place for each unit of cost. Places that left the window are dropped by the
-/// next charge. Locked for a few instructions, and for a copy when it grows.
-type Log = Mutex<VecDeque<u64>>;
-
-impl Slot for Log {
-    fn duplicate(&self) -> Self {
-        Self::new(lock(self).clone())
-    }
-
-    fn reset(&self) {
-        *lock(self) = VecDeque::new();
-    }
-}
-
-#[inline]
-fn lock(log: &Log) -> MutexGuard<'_, VecDeque<u64>> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[derive(Debug)]
 struct ExactLog {
     quota: Quota,
@@ -95,11 +69,34 @@ impl ExactLog {
         Self { quota: *quota, limit: quota.limit as usize, window: quota.window.as_nanos() as u64, clock, store }
     }
 
+    /// Refuses a request if a glance at the log says all: the log is full, and nothing of it has left the window.
+    #[inline]
+    fn refuse(&self, glance: Glance, now: u64, cost: u32) -> Option<Decision> {
+        let Glance { count, oldest, newest } = glance;
+        let leaves = oldest.saturating_add(self.window);
+        if cost != 1 || count != self.limit || self.quota.charge_rejected || newest > now || leaves <= now {
+            return None;
+        }
+        let (limit, wait) = (self.quota.limit, Duration::from_nanos(leaves - now));
+        Some(Decision { admitted: false, cost, limit, remaining: 0, rate: limit + 1, reset: wait, retry_after: wait })
+    }
+
+    /// Answers a request, and says whether it left a trace in the log. None if that is elsewhere.
+    #[inline]
+    fn decide(&self, log: &Log, now: u64, cost: u32, decision: &mut Decision) -> Option<bool> {
+        if let Some(refusal) = log.glance().and_then(|glance| self.refuse(glance, now, cost)) {
+            *decision = refusal;
+            return Some(false);
+        }
+        let mut log = log.hold();
+        (!log.is_elsewhere()).then(|| self.charge(&mut log, now, cost, decision))
+    }
+
     /// Charges what is to be charged, and answers; says too whether anything was charged.
     #[inline]
-    fn charge(&self, log: &mut VecDeque<u64>, now: u64, cost: u32) -> (Decision, bool) {
-        let now = match log.back() {
-            Some(newest) if *newest > now => self.look_again(log, now),
+    fn charge(&self, log: &mut Held<'_>, now: u64, cost: u32, decision: &mut Decision) -> bool {
+        let now = match log.newest() {
+            Some(newest) if newest > now => self.look_again(log, now),
             _ => now,
         };
         let mut gone = self.gone(log, now);
@@ -112,7 +109,7 @@ impl ExactLog {
             gone = 0;
         }
         let retry_after = if admitted { Duration::ZERO } else { self.wait(log, gone, now, cost) };
-        let decision = Decision {
+        *decision = Decision {
             admitted,
             cost: cost as u32,
             limit: self.quota.limit,
@@ -120,70 +117,66 @@ impl ExactLog {
             remaining: self.limit.saturating_sub(log.len() - gone) as u64,
             rate: rate as u64,
             reset: if admitted {
-                log.get(gone).map_or(Duration::ZERO, |oldest| self.until_gone(*oldest, now))
+                log.get(gone).map_or(Duration::ZERO, |oldest| self.until_gone(oldest, now))
             } else {
                 retry_after
             },
             retry_after,
         };
-        (decision, charged)
+        charged
     }
 
     /// The log is ahead of `now`. Most often another thread was faster since this one read the clock: then a second
-    /// look at the clock is not behind the log, since the log is locked.
+    /// look at the clock is not behind the log, since this thread has it.
     ///
     /// Else the clock jumped back, and what was spent ahead of it counts as spent now. So nothing is forgotten before
     /// a window has passed, and nobody is kept out for longer than a window.
     #[cold]
-    fn look_again(&self, log: &mut VecDeque<u64>, now: u64) -> u64 {
+    fn look_again(&self, log: &mut Held<'_>, now: u64) -> u64 {
         let now = self.clock.now().as_u64().max(now);
-        let ahead = log.partition_point(|place| *place <= now);
-        log.range_mut(ahead..).for_each(|place| *place = now);
+        log.set_from(log.until(now), now);
         now
     }
 
-    /// How many places left the window. Mostly few, which are counted; many are searched for.
+    /// How many times left the window. Mostly few, which are counted; many are searched for.
     #[inline]
-    fn gone(&self, log: &VecDeque<u64>, now: u64) -> usize {
+    fn gone(&self, log: &Held<'_>, now: u64) -> usize {
         let Some(edge) = now.checked_sub(self.window) else { return 0 };
-        match log.get(FEW) {
-            Some(place) if *place <= edge => log.partition_point(|place| *place <= edge),
-            _ => log.iter().take_while(|place| **place <= edge).count(),
+        let left = |position: &usize| log.get(*position).is_some_and(|time| time <= edge);
+        match (0..=FEW).take_while(left).count() {
+            few @ 0..=FEW => few,
+            _ => log.until(edge),
         }
     }
 
-    /// Whether every place left the window.
-    fn at_rest(&self, log: &VecDeque<u64>, now: Nanos) -> bool {
-        log.back().is_none_or(|newest| newest.saturating_add(self.window) <= earliest(now).as_u64())
+    /// Whether every time left the window.
+    fn at_rest(&self, log: &Held<'_>, now: Nanos) -> bool {
+        log.newest().is_none_or(|newest| newest.saturating_add(self.window) <= earliest(now).as_u64())
     }
 
-    /// Takes places, after those are dropped that left the window, and as many more as there is no room for.
+    /// Adds times, after those are dropped that left the window, and as many more as there is no room for.
     #[inline]
-    fn push(&self, log: &mut VecDeque<u64>, gone: usize, now: u64, places: usize) {
-        log.drain(..gone.max((log.len() + places).saturating_sub(self.limit)));
-        let needed = log.len() + places;
-        if needed > log.capacity() {
-            let roomy = needed.max(2 * log.capacity()).max(FIRST_PLACES).min(self.limit);
-            log.reserve_exact(roomy - log.len());
-        }
-        log.extend(iter::repeat_n(now, places));
+    fn push(&self, log: &mut Held<'_>, gone: usize, now: u64, times: usize) {
+        log.drop_oldest(gone.max((log.len() + times).saturating_sub(self.limit)));
+        log.make_room(times, self.limit);
+        (0..times).for_each(|_| log.push(now));
     }
 
     /// How long until so many of the oldest left the window that `cost` fits. A cost above the limit never does: then
     /// until all left, or a window if there are none.
     #[cold]
-    fn wait(&self, log: &VecDeque<u64>, gone: usize, now: u64, cost: usize) -> Duration {
+    fn wait(&self, log: &Held<'_>, gone: usize, now: u64, cost: usize) -> Duration {
         let last_to_leave = match cost <= self.limit {
             true => log.get(log.len() + cost - self.limit - 1),
-            false => log.range(gone..).next_back(),
+            false => log.newest().filter(|_| gone < log.len()),
         };
-        self.until_gone(last_to_leave.copied().unwrap_or(now), now)
+        self.until_gone(last_to_leave.unwrap_or(now), now)
     }
 
-    /// How long until a place leaves the window.
+    /// How long until a time leaves the window.
     #[inline]
-    fn until_gone(&self, place: u64, now: u64) -> Duration {
-        Duration::from_nanos(place.saturating_add(self.window) - now)
+    fn until_gone(&self, time: u64, now: u64) -> Duration {
+        Duration::from_nanos(time.saturating_add(self.window) - now)
     }
 }
 
@@ -193,45 +186,40 @@ impl Limiter for ExactLog {
     }
 
     fn check_at(&self, now: Nanos, key: Key, cost: u32) -> Decision {
-        let at_rest = |log: &Log| self.at_rest(&lock(log), now);
-        self.store.visit(now, key, at_rest, |log| self.charge(&mut lock(log), now.as_u64(), cost))
+        let at_rest = |log: &Log| self.at_rest(&log.hold(), now);
+        let mut decision = Decision::default();
+        self.store.visit(now, key, at_rest, |log| self.decide(log, now.as_u64(), cost, &mut decision));
+        decision
     }
 
     fn peek_at(&self, now: Nanos, key: Key) -> Decision {
-        let peek = |log: &mut VecDeque<u64>| {
-            let (nothing, _) = self.charge(log, now.as_u64(), 0);
+        let peek = |log: &Log| {
+            let (mut log, mut nothing) = (log.hold(), Decision::default());
+            self.charge(&mut log, now.as_u64(), 0, &mut nothing);
             nothing.of_look(|| {
-                let now = log.back().map_or(now.as_u64(), |newest| now.as_u64().max(*newest));
-                self.wait(log, self.gone(log, now), now, 1)
+                let now = log.newest().map_or(now.as_u64(), |newest| now.as_u64().max(newest));
+                self.wait(&log, self.gone(&log, now), now, 1)
             })
         };
-        self.store.look(key, |log| peek(&mut lock(log))).unwrap_or_else(|| peek(&mut VecDeque::new()))
+        self.store.look(key, peek).unwrap_or_else(|| peek(&Log::default()))
     }
 
     fn window_end(&self, now: Nanos) -> Nanos {
         Nanos::new(now.as_u64().saturating_add(self.window))
     }
 
-    /// The oldest places that are not older than the check are taken back: so none leaves earlier than it would.
+    /// The oldest times that are not before the check are taken back: so none leaves earlier than it would.
     fn refund_at(&self, now: Nanos, key: Key, cost: u32) {
         self.store.look(key, |log| {
-            let mut log = lock(log);
-            let first = log.partition_point(|place| *place < now.as_u64());
-            let end = log.len().min(first + cost as usize);
-            log.drain(first..end);
+            let mut log = log.hold();
+            let first = now.as_u64().checked_sub(1).map_or(0, |before| log.until(before));
+            log.drop_between(first, log.len().min(first + cost as usize));
         });
     }
 
     fn forget_idle(&self) {
         let now = self.now();
-        self.store.retain_slots(|log| {
-            let mut log = lock(log);
-            // The limit was larger once.
-            if log.capacity() > self.limit {
-                log.shrink_to(self.limit);
-            }
-            !self.at_rest(&log, now)
-        });
+        self.store.retain_slots(|log| !self.at_rest(&log.hold(), now));
     }
 
     fn name(&self) -> &'static str {
@@ -348,17 +336,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_grows_as_it_fills_and_never_beyond_the_limit() {
+    fn a_ring_grows_a_few_times_as_it_fills_and_never_beyond_the_limit() {
         let limiter =
             ExactLog::new(&Quota::new(1_000, MINUTE), SharedClock::new(ManualClock::default()), Store::new(&Budget::default()));
         let key = Keys::fixed(0).key(&[b"client"]);
         let mut sizes = Vec::new();
         for _ in 0..2_000 {
             limiter.check(key, 1);
-            limiter.store.look(key, |log| sizes.push(lock(log).capacity()));
+            limiter.store.look(key, |log| sizes.push(log.room()));
         }
         sizes.dedup();
-        assert_eq!(sizes, [3, 6, 12, 24, 48, 96, 192, 384, 768, 1_000]);
+        assert!(sizes.is_sorted() && sizes.len() <= 7, "{sizes:?}");
+        assert_eq!((sizes.first(), sizes.last()), (Some(&2), Some(&1_000)));
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! Keys that come all the time: each thread remembers where the words of a few are, and then a check takes no lock.
+//! Keys that come all the time: each thread remembers where the slots of a few are, and then a check looks into no table.
 //!
-//! A look-up in the table costs two locked instructions, and the change of a word a third; on a key that all threads use,
-//! each of them waits for the others. So the word of a hot key moves out of the table, to where its finders share it. The
-//! table keeps [`ELSEWHERE`] in its place, for those who do not know; a sweep brings back what was not used since the last.
+//! A look-up in the table costs two locked instructions, and the change of a slot a third; on a key that all threads use,
+//! each of them waits for the others. So the slot of a hot key moves out of the table, to where its finders share it. The
+//! table keeps in its place that it is elsewhere ([`ELSEWHERE`], of a word), for those who do not know; a sweep brings back
+//! what was not used since the last.
 //!
-//! A key is moved and brought back while its part of the table is locked. A word that was brought back says so, and is
-//! never used again: whoever still remembers it looks into the table. So at every moment one word counts.
+//! A key is moved and brought back while its part of the table is locked. A slot that was brought back says so, and is
+//! never used again: whoever still remembers it looks into the table. So at every moment one slot counts.
 
 use std::{
     cell::RefCell,
@@ -133,56 +134,68 @@ impl<S: Slot> Hot<S> {
     }
 }
 
-/// What a thread remembers.
-struct Memory {
-    seen: [Seen; SEEN_KEYS],
+/// What a thread remembers of the slots of one kind.
+#[derive(Debug)]
+pub struct Memory<S> {
+    seen: [Seen<S>; SEEN_KEYS],
     met: u32,
 }
 
 /// What it remembers in one place.
-struct Seen {
+#[derive(Debug)]
+struct Seen<S> {
     table: u64,
     id: Id,
     times: u32,
+    /// What the slot held when this thread was there before, if it is a word.
     last: u64,
-    word: Option<Arc<Alone<AtomicU64>>>,
+    slot: Option<Arc<Alone<S>>>,
 }
 
-impl Seen {
-    const NOBODY: Self = Self { table: 0, id: Id::NONE, times: 0, last: 0, word: None };
+impl<S> Memory<S> {
+    pub(crate) const fn new() -> Self {
+        Self { seen: [const { Seen::NOBODY }; SEEN_KEYS], met: 0 }
+    }
 }
 
-thread_local! {
-    static MEMORY: RefCell<Memory> = const { RefCell::new(Memory { seen: [const { Seen::NOBODY }; SEEN_KEYS], met: 0 }) };
+impl<S> Seen<S> {
+    const NOBODY: Self = Self { table: 0, id: Id::NONE, times: 0, last: 0, slot: None };
 }
 
 /// Changes the word of a key if this thread remembers where it is.
 #[inline]
 pub(crate) fn update<R>(table: u64, id: Id, change: impl Fn(u64) -> (Option<u64>, R)) -> Hit<R> {
-    let update = |memory: &RefCell<Memory>| {
+    visit(table, id, |word, last| exchange(word, last, change))
+}
+
+/// Shows the slot of a key to `visit` if this thread remembers where it is. `visit` says nothing if the slot is back.
+#[inline]
+pub(crate) fn visit<S: Slot, R>(table: u64, id: Id, visit: impl FnOnce(&S, &mut u64) -> Option<R>) -> Hit<R> {
+    let Some(memory) = S::memory() else { return Hit::Unknown };
+    let visit = |memory: &RefCell<Memory<S>>| {
         let memory = &mut *memory.borrow_mut();
         let seen = &mut memory.seen[place(table, id)];
         if seen.id != id || seen.table != table {
             memory.met = memory.met.wrapping_add(1);
             if memory.met.is_multiple_of(MET) {
-                *seen = Seen { table, id, times: 0, last: 0, word: None };
+                *seen = Seen { table, id, ..Seen::NOBODY };
             }
             return Hit::Unknown;
         }
-        let Some(word) = &seen.word else {
+        let Some(hot) = &seen.slot else {
             seen.times += 1;
             return if seen.times.is_multiple_of(HOT_AFTER) { Hit::Hot } else { Hit::Unknown };
         };
-        if !word.used.0.load(Ordering::Relaxed) {
-            word.used.0.store(true, Ordering::Relaxed);
+        if !hot.used.0.load(Ordering::Relaxed) {
+            hot.used.0.store(true, Ordering::Relaxed);
         }
-        if let Some(result) = exchange(&word.slot.0, &mut seen.last, change) {
+        if let Some(result) = visit(&hot.slot.0, &mut seen.last) {
             return Hit::Changed(result);
         }
-        seen.word = None;
+        seen.slot = None;
         Hit::Unknown
     };
-    MEMORY.try_with(update).unwrap_or(Hit::Unknown)
+    memory.try_with(visit).unwrap_or(Hit::Unknown)
 }
 
 /// Changes a word by what `change` says, as one step, and returns what else that says. None if the word is back.
@@ -220,11 +233,12 @@ fn exchange<R>(word: &AtomicU64, last: &mut u64, change: impl Fn(u64) -> (Option
     }
 }
 
-/// Remembers where the word of a key is.
-pub(crate) fn remember(table: u64, id: Id, word: Arc<Alone<AtomicU64>>) {
+/// Remembers where the slot of a key is.
+pub(crate) fn remember<S: Slot>(table: u64, id: Id, slot: Arc<Alone<S>>) {
+    let Some(memory) = S::memory() else { return };
     // A thread that ends remembers nothing more.
-    let _ = MEMORY
-        .try_with(|memory| memory.borrow_mut().seen[place(table, id)] = Seen { table, id, times: 0, last: 0, word: Some(word) });
+    let _ = memory
+        .try_with(|memory| memory.borrow_mut().seen[place(table, id)] = Seen { table, id, slot: Some(slot), ..Seen::NOBODY });
 }
 
 /// Where a key stands, by bits that pick neither its shard nor its section. The windows of a policy have one key and

@@ -20,6 +20,7 @@
 
 mod budget;
 mod clock;
+mod counted_clock;
 mod divisor;
 mod exact_log;
 mod fixed_window;
@@ -28,6 +29,7 @@ mod hot;
 mod in_flight;
 mod key;
 mod limiter;
+mod log;
 mod overflow;
 mod policy;
 mod quota;

@@ -1,15 +1,17 @@
 //! The memory of one key: a state that many threads change without losing a change.
 
 use std::{
+    cell::RefCell,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread::LocalKey,
 };
 
 use crate::{
-    hot::{self, Alone, ELSEWHERE, Hit},
+    hot::{self, ELSEWHERE, Hit, Memory},
     key::Id,
 };
 
@@ -20,6 +22,11 @@ pub trait Slot: Default + fmt::Debug + Send + Sync + 'static {
 
     /// Puts back the default state.
     fn reset(&self);
+
+    /// What this thread remembers of such slots, if they may be hot.
+    fn memory() -> Option<&'static LocalKey<RefCell<Memory<Self>>>> {
+        None
+    }
 
     /// Whether the state is elsewhere, as `hot.rs` tells.
     fn is_elsewhere(&self) -> bool {
@@ -55,9 +62,6 @@ pub trait CopySlot: Slot {
     fn update_hot<R>(_table: u64, _id: Id, _change: impl Fn(Self::State) -> (Option<Self::State>, R)) -> Hit<R> {
         Hit::Unknown
     }
-
-    /// Remembers the slot of a key.
-    fn remember(_table: u64, _id: Id, _slot: Arc<Alone<Self>>) {}
 }
 
 /// One word, changed by compare-and-swap.
@@ -92,13 +96,14 @@ impl CopySlot for AtomicU64 {
     fn update_hot<R>(table: u64, id: Id, change: impl Fn(u64) -> (Option<u64>, R)) -> Hit<R> {
         hot::update(table, id, change)
     }
-
-    fn remember(table: u64, id: Id, word: Arc<Alone<Self>>) {
-        hot::remember(table, id, word);
-    }
 }
 
 impl Slot for AtomicU64 {
+    fn memory() -> Option<&'static LocalKey<RefCell<Memory<Self>>>> {
+        thread_local!(static MEMORY: RefCell<Memory<AtomicU64>> = const { RefCell::new(Memory::new()) });
+        Some(&MEMORY)
+    }
+
     fn duplicate(&self) -> Self {
         Self::holding(self.load(Ordering::Relaxed))
     }

@@ -60,7 +60,10 @@ fn a_log_grows_a_few_times_and_then_never_again() {
         limiter.check(client(1), 1);
         limiter.refund(client(1), 1);
         let growth = allocation_counter::measure(fill);
-        assert!(growth.count_total <= 12 && growth.bytes_max <= 2 * 8 * limit, "{limit}: {growth:?}");
+        // Rings are two pieces of memory each; and it becomes hot on the way, which takes some.
+        assert!(growth.count_total <= 18 && growth.bytes_max <= 2 * 8 * limit + 1_000, "{limit}: {growth:?}");
+        // By now it is hot.
+        (0..500).for_each(|_| assert!(!limiter.check(client(1), 1).admitted));
         check("a full log", || {
             for _ in 0..3 {
                 (0..limit).for_each(|_| assert!(!limiter.check(client(1), 1).admitted));

@@ -11,7 +11,7 @@ use sluice_limits::{Algorithm, Budget, InFlight, Keys, Limiter, Nanos, Quota, Qu
 
 use crate::limiting::Limit;
 
-/// How many times all logs of one limiter that remembers every request hold at most; 8 bytes each.
+/// How many times all logs of one limiter that remembers every request hold at most; 8 bytes each, and up to 14 while they grow.
 const LOGGED_TIMES: u64 = 32_000_000;
 
 /// How many clients of one limit are watched at most.
@@ -58,7 +58,7 @@ pub struct Limiters {
 
 impl Default for Limiters {
     fn default() -> Self {
-        Self { exact_clock: SharedClock::unix(), ..Self::new(SharedClock::coarse()) }
+        Self { exact_clock: SharedClock::counted(), ..Self::new(SharedClock::coarse()) }
     }
 }
 

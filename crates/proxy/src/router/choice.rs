@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sluice_config::Pattern;
+use sluice_config::{AnyOf, Pattern};
 
 use super::entry::{Beginning, Entry};
 use super::hosts::Hosts;
@@ -119,14 +119,16 @@ fn by_path(entries: &[Entry], list: &[u32]) -> Choice {
 
 /// Entries of one host and one path by whatever parts them best, if they are many.
 fn narrow(entries: &[Entry], mut list: Vec<u32>, used: Used) -> Choice {
-    if list.len() <= FEW {
-        return Choice::listed(list);
+    if list.len() > FEW {
+        drop_what_never_has_its_turn(entries, &mut list);
     }
-    drop_what_never_has_its_turn(entries, &mut list);
     if !used.gate
         && let Some(choice) = gated(entries, &list, &used)
     {
         return choice;
+    }
+    if list.len() <= FEW {
+        return Choice::listed(list);
     }
     match Parts::best(entries, &list, &used) {
         Some(mut parts) => {
@@ -138,17 +140,22 @@ fn narrow(entries: &[Entry], mut list: Vec<u32>, used: Used) -> Choice {
     }
 }
 
-/// Many regular expressions behind one that tells whether any of them matches.
+/// Regular expressions behind a table that tells whether any of them matches, which costs less than to ask one. One that is
+/// looked up by what it begins with mostly matches: it needs none by itself.
 fn gated(entries: &[Entry], list: &[u32], used: &Used) -> Option<Choice> {
     let regex = |at: &u32| match &entries[*at as usize].beginning {
-        Beginning::Regex(text, _) => Some((*at, text.as_str())),
+        Beginning::Regex(text, pattern) => Some((*at, (text.as_str(), pattern))),
         Beginning::Anything | Beginning::Plain(_) => None,
     };
-    let (behind, texts): (Vec<u32>, Vec<&str>) = list.iter().filter_map(regex).take(GATE).unzip();
-    if behind.len() <= FEW {
-        return None;
+    let (behind, regexes): (Vec<u32>, Vec<(&str, &Pattern)>) = list.iter().filter_map(regex).take(GATE).unzip();
+    let begins_with_anything = |pattern: &Pattern| pattern.beginnings().iter().any(|beginning| beginning.len() <= 1);
+    match regexes[..] {
+        [] => return None,
+        [(_, pattern)] if !begins_with_anything(pattern) => return None,
+        _ => {}
     }
-    let gate = Pattern::any_of(&texts)?;
+    let texts: Vec<&str> = regexes.iter().map(|(text, _)| *text).collect();
+    let gate = AnyOf::new(&texts)?;
     let others = list.iter().copied().filter(|at| !behind.contains(at)).collect();
     let split = Split::Gate(gate, narrow(entries, behind, Used { gate: true, ..used.clone() }));
     Some(Choice::parted(list, split, narrow(entries, others, used.clone())))

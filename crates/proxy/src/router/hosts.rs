@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::choice::{Choice, Search};
 use super::entry::{Entry, Host, HostName};
 use super::names::Names;
-use super::prefixes::Prefixes;
+use super::prefixes::{Backwards, Prefixes};
 use super::split::look;
 
 /// Entries by their hosts.
@@ -65,10 +65,10 @@ impl Hosts {
         }
         // The star stands for something: the part beside it does not make up the whole host.
         if !self.ends.is_empty() && !host.is_empty() {
-            self.ends.of(host[1..].iter().rev().copied()).for_each(|ports| ports.search(search));
+            self.ends.of(Backwards(&host[1..])).for_each(|ports| ports.search(search));
         }
         if !self.beginnings.is_empty() && !host.is_empty() {
-            self.beginnings.of(host[..host.len() - 1].iter().copied()).for_each(|ports| ports.search(search));
+            self.beginnings.of(&host[..host.len() - 1]).for_each(|ports| ports.search(search));
         }
     }
 }

@@ -9,6 +9,18 @@ const NONE: u32 = u32::MAX;
 /// From how many children on a node has a place for each byte.
 const MANY: usize = 5;
 
+/// What is followed through the tree.
+pub(super) trait Text {
+    /// Steps over the label. If the text does not go on with it, it is of no more use.
+    fn goes_on_with(&mut self, label: &[u8]) -> bool;
+
+    /// Steps over a byte.
+    fn take(&mut self) -> Option<u8>;
+}
+
+/// A text from its end.
+pub(super) struct Backwards<'a>(pub &'a [u8]);
+
 /// Values by their keys.
 pub(super) struct Prefixes<V> {
     nodes: Vec<Node<V>>,
@@ -63,23 +75,51 @@ impl<V> Prefixes<V> {
         here
     }
 
-    /// The values of all keys that the bytes begin with, the longest key first.
-    pub fn of(&self, bytes: impl Iterator<Item = u8>) -> Found<'_, V> {
-        Found { nodes: &self.nodes, next: self.deepest(bytes) }
+    /// The values of all keys that the text begins with, the longest key first.
+    pub fn of(&self, text: impl Text) -> Found<'_, V> {
+        Found { nodes: &self.nodes, next: self.deepest(text) }
     }
 
-    fn deepest(&self, mut bytes: impl Iterator<Item = u8>) -> u32 {
+    fn deepest(&self, mut text: impl Text) -> u32 {
         let (mut deepest, mut at) = (NONE, 0);
-        while let Some(node) = self.nodes.get(at as usize) {
-            if !node.label.iter().all(|expected| bytes.next() == Some(*expected)) {
-                break;
-            }
+        while let Some(node) = self.nodes.get(at as usize)
+            && text.goes_on_with(&node.label)
+        {
             if node.value.is_some() {
                 deepest = at;
             }
-            at = bytes.next().map_or(NONE, |byte| node.children.get(byte));
+            let Some(byte) = text.take() else { break };
+            at = node.children.get(byte);
         }
         deepest
+    }
+}
+
+impl Text for &[u8] {
+    #[inline]
+    fn goes_on_with(&mut self, label: &[u8]) -> bool {
+        self.strip_prefix(label).map(|rest| *self = rest).is_some()
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<u8> {
+        let (byte, rest) = self.split_first()?;
+        *self = rest;
+        Some(*byte)
+    }
+}
+
+impl Text for Backwards<'_> {
+    #[inline]
+    fn goes_on_with(&mut self, label: &[u8]) -> bool {
+        label.iter().all(|expected| self.take() == Some(*expected))
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_last()?;
+        self.0 = rest;
+        Some(*byte)
     }
 }
 
@@ -133,7 +173,7 @@ mod tests {
         ) {
             let keys: BTreeSet<String> = keys;
             let tree = Prefixes::new(keys.iter().map(|key| (key.clone().into_bytes(), key.clone())).collect());
-            let found: Vec<&String> = tree.of(text.bytes()).collect();
+            let found: Vec<&String> = tree.of(text.as_bytes()).collect();
             let mut expected: Vec<&String> = keys.iter().filter(|key| text.starts_with(key.as_str())).collect();
             expected.sort_by_key(|key| std::cmp::Reverse(key.len()));
             prop_assert_eq!(found, expected);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use http::Method;
 use http::header::HeaderName;
 use ipnet::IpNet;
-use sluice_config::Pattern;
+use sluice_config::AnyOf;
 
 use super::choice::{Choice, Search};
 use super::hosts::Hosts;
@@ -25,7 +25,7 @@ pub(super) enum Split {
     /// By networks, and how long those are.
     Source(Vec<u8>, HashMap<IpNet, Choice>),
     /// All or none of them.
-    Gate(Pattern, Choice),
+    Gate(AnyOf, Choice),
 }
 
 /// With so many names or fewer, a request's headers are asked for by name.
@@ -61,7 +61,7 @@ impl Split {
         let target = search.target;
         match self {
             Self::Host(hosts) => hosts.search(search),
-            Self::Path(paths) => paths.of(target.path.bytes()).for_each(|choice| choice.search(search)),
+            Self::Path(paths) => paths.of(target.path.as_bytes()).for_each(|choice| choice.search(search)),
             Self::Method(methods) => look(methods.get(target.method), search),
             Self::Header(names) if names.len() <= FEW_NAMES => names.iter().for_each(|(name, values)| {
                 let said = target.headers.get_all(name).iter();
