@@ -54,13 +54,7 @@ fn named<E: Entity>(config: &Config, keys: &PathKeys) -> Result<E, Error> {
 pub(crate) async fn create<E: Editable>(State(app): Shared, params: RawPathParams, request: Request) -> Result<Response, Error> {
     let keys = PathKeys::of(&params, E::TABLE);
     let (body, expected) = sent::<E>(request).await?;
-    let plan = move |config: &Config| {
-        let mut sent = body.clone();
-        if let Some(parent) = keys.parent(config)? {
-            parent.fill(&mut sent);
-        }
-        E::create(sent, config)
-    };
+    let plan = move |config: &Config| E::create(keys.with_parent(&body, config)?, config);
     answer::<E>(&make::<E>(&app, Box::new(plan), expected).await?, StatusCode::CREATED)
 }
 
@@ -69,10 +63,7 @@ async fn put<E: Editable>(State(app): Shared, params: RawPathParams, request: Re
     let keys = PathKeys::of(&params, E::TABLE);
     let (body, expected) = sent::<E>(request).await?;
     let plan = move |config: &Config| {
-        let mut sent = body.clone();
-        if let Some(parent) = keys.parent(config)? {
-            parent.fill(&mut sent);
-        }
+        let mut sent = keys.with_parent(&body, config)?;
         match named::<E>(config, &keys) {
             Ok(entity) => entity.change(sent, Extent::Whole, config),
             Err(_) => {

@@ -50,6 +50,15 @@ impl PathKeys {
         let Some((table, key)) = &self.parent else { return Ok(None) };
         Parent::find(config, table, key).map(Some)
     }
+
+    /// What was sent, with the parent that the path names: what the path says counts.
+    pub fn with_parent(&self, sent: &Sent, config: &Config) -> Result<Sent, Error> {
+        let mut sent = sent.clone();
+        if let Some(parent) = self.parent(config)? {
+            sent.fields.insert(parent.field.to_owned(), json!({ "id": parent.id }));
+        }
+        Ok(sent)
+    }
 }
 
 impl Parent {
@@ -77,10 +86,5 @@ impl Parent {
     /// Whether it is the one of this field and id.
     pub fn is(&self, field: &str, id: Uuid) -> bool {
         self.field == field && self.id == id
-    }
-
-    /// Says it in what was sent: what the path says counts.
-    pub fn fill(&self, sent: &mut Sent) {
-        sent.fields.insert(self.field.to_owned(), json!({ "id": self.id }));
     }
 }

@@ -2,20 +2,11 @@
 
 use std::collections::HashMap;
 
-use sluice_config::{Block, Config, Consumer, KeyPath, Problem, entity_id, one_of};
+use sluice_config::{Block, Config, KeyPath, Problem, entity_id, one_of};
 use uuid::Uuid;
 
 use crate::plugin::CredentialKind;
 use crate::registry::PLUGINS;
-
-/// The credentials of one of Kong's tables: each with its id and its consumer.
-pub fn credentials<'a>(config: &'a Config, table: &'static str) -> impl Iterator<Item = (Uuid, &'a Consumer, &'a Block)> {
-    let of_table = move |list: &str| kind_of(list).is_some_and(|kind| kind.table == table);
-    config.consumers.iter().flat_map(move |consumer| {
-        let own = consumer.credentials.iter().filter(move |entry| of_table(&entry.list));
-        own.map(move |entry| (credential_id(table, &entry.block), consumer, &entry.block))
-    })
-}
 
 /// What stands in the lists of this name.
 fn kind_of(list: &str) -> Option<&'static CredentialKind> {
@@ -23,7 +14,7 @@ fn kind_of(list: &str) -> Option<&'static CredentialKind> {
 }
 
 /// The id of a credential: it is written, or follows from where the credential stands.
-pub(crate) fn credential_id(table: &str, block: &Block) -> Uuid {
+pub fn credential_id(table: &str, block: &Block) -> Uuid {
     let written = block.to_json()["id"].as_str().and_then(|id| id.parse().ok());
     written.unwrap_or_else(|| entity_id(table, &block.path().to_string()))
 }

@@ -39,7 +39,7 @@ mod transforming;
 pub use body_change::BodyChange;
 pub use build::{Built, build};
 pub use client::{Consumer, Consumers};
-pub use credentials::{check_credentials, credentials};
+pub use credentials::{check_credentials, credential_id};
 pub use cx::{Cx, Memory, UpstreamRequest};
 pub use head::Head;
 pub use limiters::Limiters;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use sluice_config::{Block, Config, Consumer, KeyPath, entity_id};
-use sluice_plugins::PLUGINS;
+use sluice_config::{Block, Config, Consumer, KeyPath};
+use sluice_plugins::{PLUGINS, credential_id};
 use uuid::Uuid;
 
 use crate::control::{Planned, Step};
@@ -87,9 +87,7 @@ impl<const TABLE: usize> Entity for Credential<TABLE> {
         let mut all = Vec::new();
         for (consumer, of) in config.consumers.iter().enumerate() {
             for (entry, credential) in of.credentials.iter().enumerate().filter(|(_, one)| one.list == Self::KIND.list) {
-                let written = credential.block.to_json()["id"].as_str().and_then(|id| id.parse().ok());
-                let id = written.unwrap_or_else(|| entity_id(Self::KIND.name, &credential.block.path().to_string()));
-                all.push(Self { id, consumer, entry });
+                all.push(Self { id: credential_id(Self::KIND.name, &credential.block), consumer, entry });
             }
         }
         Cow::Owned(all)
@@ -256,8 +254,7 @@ fn secret() -> String {
 /// Writes the id of a credential if it follows from its place.
 fn pin(table: &str, block: &Block) -> Option<Step> {
     let is_written = block.to_json().get("id").is_some();
-    let id = entity_id(table, &block.path().to_string());
-    (!is_written).then(|| Step::Merge { at: block.path().clone(), changes: id_of(id) })
+    (!is_written).then(|| Step::Merge { at: block.path().clone(), changes: id_of(credential_id(table, block)) })
 }
 
 /// Writes the ids of all credentials of a consumer that follow from its name.
