@@ -241,6 +241,11 @@ impl Reader {
         node
     }
 
+    /// Whether an element of a list could not be read, so that another one stands in its place.
+    fn is_stand_in(&self, path: &KeyPath) -> bool {
+        self.problems.iter().any(|known| known.path == *path)
+    }
+
     /// Notes what an entity lacks, unless it has that and it could not be read.
     fn add_of_whole(&mut self, problem: Problem) {
         if !self.problems.iter().any(|known| known.path.below(&problem.path).is_some()) {

@@ -21,7 +21,7 @@ impl Reader {
         }
         let nobody_is_asked = table.token.is_empty() && table.tokens.is_empty();
         for (at, place) in &places {
-            if nobody_is_asked && !place.is_local() {
+            if nobody_is_asked && !place.is_local() && !self.is_stand_in(at) {
                 let problem = Problem::at(at.clone(), "without a token the Admin API listens on loopback only");
                 self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1 or at \"unix:/run/sluice/admin.sock\""));
             }
@@ -40,6 +40,9 @@ impl Reader {
         }
         for (index, TokenTable { name, token, read_only }) in more.into_iter().enumerate() {
             let path = path.key("tokens").index(index);
+            if self.is_stand_in(&path) {
+                continue;
+            }
             if let Some(problem) = refuse_name(&name, &all) {
                 self.problems.push(Problem { path: path.key("name"), ..problem });
             }

@@ -82,7 +82,8 @@ impl Reader {
         let proxy = plain.chain(tls).map(|(path, address)| (path, ListenAt::Address(address)));
         let all: Vec<(KeyPath, ListenAt)> = proxy.chain(admin).collect();
         for (at, (path, place)) in all.iter().enumerate() {
-            if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(other, place)) {
+            let overlapping = all[..at].iter().find(|(_, other)| overlap(other, place));
+            if let Some((other, _)) = overlapping.filter(|_| !self.is_stand_in(path)) {
                 let own = if matches!(place, ListenAt::Unix(_)) { "path" } else { "port" };
                 let message = format!("{place} overlaps with {other}");
                 self.problems.push(Problem::at(path.clone(), message).help(format!("give each its own {own}")));
