@@ -5,6 +5,7 @@ mod harness;
 
 mod access_log;
 mod admin;
+mod admin_safety;
 mod architecture;
 mod cli;
 mod clients;

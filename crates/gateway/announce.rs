@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use sluice_config::Config;
+use sluice_config::{Config, ListenAt};
 use tokio::sync::oneshot;
 
 use crate::handover::taker::Taker;
 use crate::life::Life;
-use crate::listeners::proxies;
+use crate::listeners::{Listeners, proxies};
 use crate::place::Place;
 use crate::run::Ended;
 
@@ -24,6 +24,7 @@ pub struct Announcement {
     pub demo: Option<SocketAddr>,
     pub life: Arc<Life>,
     pub place: Arc<Place>,
+    pub listeners: Arc<Listeners>,
     /// The process to take over from.
     pub taker: Option<Taker>,
     /// Told when the proxy accepts.
@@ -35,13 +36,14 @@ pub struct Announcement {
 impl Announcement {
     /// Waits until the proxy accepts, and tells of it. If it does not, the gateway ends.
     pub fn make(self) -> Ended {
-        let Self { config, demo, life, place, taker, up, socket } = self;
+        let Self { config, demo, life, place, listeners, taker, up, socket } = self;
         up.recv_timeout(COME_UP).map_err(|_| format!("the proxy does not accept after {COME_UP:?}"))?;
         let before = taker.is_some();
         if let Some(owned) = take_place(&place, taker)? {
             // Without a runtime that goes on, the gateway stops already.
             let _ = socket.send(owned);
         }
+        listeners.own();
         life.ready();
         tell(&config, demo);
         if before {
@@ -81,14 +83,25 @@ fn tell(config: &Config, demo: Option<SocketAddr>) {
         let scheme = if key == "server.tls" { "https" } else { "http" };
         tracing::info!("proxy on {scheme}://{address}");
     }
-    tracing::info!("Admin API on http://{}", config.admin.listen);
+    for place in &config.admin.listen {
+        let scheme = if let ListenAt::Address(_) = place { "http://" } else { "" };
+        tracing::info!("Admin API on {scheme}{place}");
+    }
     if let Some(address) = demo {
         tracing::info!("httpbin-style upstream on http://{address}");
         let proxy = config.server.listen.first().map(ToString::to_string).unwrap_or_default();
         tracing::info!("try: curl -i -H 'apikey: joe-key' http://{proxy}/demo   (the fourth time in a minute is refused)");
         tracing::info!(
-            "then: curl http://{}/event-hooks, or edit the configuration and watch it take effect",
-            config.admin.listen
+            "then: curl {}/event-hooks, or edit the configuration and watch it take effect",
+            config.admin.listen.first().map(to_curl).unwrap_or_default()
         );
+    }
+}
+
+/// A place as curl is told of it.
+fn to_curl(place: &ListenAt) -> String {
+    match place {
+        ListenAt::Address(address) => format!("http://{address}"),
+        ListenAt::Unix(path) => format!("--unix-socket {path:?} http://localhost"),
     }
 }

@@ -30,6 +30,8 @@ pub fn is_absent(failure: &Failure) -> bool {
 pub struct Api {
     client: Client,
     base: Url,
+    /// Where it is, as people are told.
+    at: String,
 }
 
 impl Api {
@@ -42,8 +44,13 @@ impl Api {
             headers.insert("kong-admin-token", token);
         }
         // An answer may take as long as the hook that is tested.
-        let client = Client::builder().default_headers(headers).no_proxy().connect_timeout(CONNECT).build();
-        Ok(Self { client: client.context("cannot make a client of HTTP")?, base: place.url })
+        let mut client = Client::builder().default_headers(headers).no_proxy().connect_timeout(CONNECT);
+        let mut at = place.url.to_string();
+        if let Some(file) = place.file {
+            at = format!("unix:{}", file.display());
+            client = client.unix_socket(file);
+        }
+        Ok(Self { client: client.build().context("cannot make a client of HTTP")?, base: place.url, at })
     }
 
     pub async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
@@ -138,7 +145,7 @@ impl Api {
             Ok(value) if status.is_success() => Ok(value),
             Ok(value) => Err(refused(status, &path, value["message"].as_str().unwrap_or(&text))),
             Err(_) => {
-                Err(anyhow!("{} is no Admin API of Sluice: {path} answered {status} without JSON; check --admin", self.base))?
+                Err(anyhow!("{} is no Admin API of Sluice: {path} answered {status} without JSON; check --admin", self.at))?
             }
         }
     }
@@ -150,7 +157,7 @@ impl Api {
             cause = inner;
         }
         let hint = "start the gateway, or say where it is by --config FILE or --admin URL";
-        anyhow!("cannot reach the Admin API at {}: {cause}; {hint}", self.base).into()
+        anyhow!("cannot reach the Admin API at {}: {cause}; {hint}", self.at).into()
     }
 }
 

@@ -276,7 +276,7 @@ impl Control {
 /// What of a change takes effect at the next start only.
 fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
     let server = before.server.needs_start(&after.server).then_some("[server]");
-    server.into_iter().chain((before.admin != after.admin).then_some("[admin]")).collect()
+    server.into_iter().chain((before.admin.listen != after.admin.listen).then_some("[admin] listen")).collect()
 }
 
 /// [`Control`] as the Admin API sees it.

@@ -1,6 +1,7 @@
 //! The proxy as a Pingora service, on listeners that were opened before.
 
 use std::future::poll_fn;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use std::pin::pin;
 use std::sync::mpsc::SyncSender;
@@ -12,12 +13,10 @@ use pingora_core::services::Service;
 use pingora_core::services::listening;
 use sluice_proxy::Front;
 
-use crate::listeners::Listener;
-
 /// The proxy. Pingora takes what is in its table of listeners instead of binding the same address.
 pub struct Endpoint {
     pub proxy: listening::Service<Front>,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<(SocketAddr, TcpListener)>,
     /// Told when it accepts.
     pub up: SyncSender<()>,
 }

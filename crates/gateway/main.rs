@@ -29,6 +29,7 @@ mod run;
 mod schema;
 mod services;
 mod signals;
+mod socket_file;
 mod stop;
 mod targets;
 mod watch;

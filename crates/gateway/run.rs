@@ -138,12 +138,13 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
         done,
     };
     let server = wiring.server()?;
-    let stop = Stop { life: life.clone(), listeners, delay: config.server.shutdown_delay };
+    let stop = Stop { life: life.clone(), listeners: listeners.clone(), delay: config.server.shutdown_delay };
     let running = std::thread::Builder::new().name("server".into());
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(stop) });
     running.spawn(run).context("cannot start the server's thread")?;
     // Beside the wait for the end, since a stop may come before everything listens.
-    let announcement = Announcement { config, demo, life, place: place.clone(), taker, up: is_up, socket };
+    let announcement =
+        Announcement { config, demo, life, place: place.clone(), listeners: listeners.clone(), taker, up: is_up, socket };
     let announcing = std::thread::Builder::new().name("announce".into());
     let announce = move || announcement.make().or_else(|problem| not_up.try_send(Err(problem)));
     announcing.spawn(announce).context("cannot start a thread")?;
@@ -151,6 +152,7 @@ pub fn run(file: &Path, start: Start) -> Result<(), Failure> {
     let ended = stopped.recv().map_err(|_| anyhow!("a part of the gateway broke down"))?;
     access_log.close();
     place.clear();
+    listeners.clear();
     ended.map_err(|problem| anyhow!(problem))?;
     tracing::info!("stopped");
     Ok(())

@@ -1,21 +1,25 @@
 //! What runs beside the proxy, each a Pingora service with a runtime of its own: no hook and no admin slows a request.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
+use sluice_admin::Listener;
 use sluice_events::Bus;
 use sluice_hooks::Engine;
 use sluice_plugins::Limiters;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::access_log::AccessLog;
 use crate::control::{Control, Origin};
 use crate::expiry::Expiry;
+use crate::listeners::Socket;
 use crate::prepared::now;
 use crate::priority::give_way;
 use crate::renewal::Renewal;
@@ -48,7 +52,7 @@ impl BackgroundService for Hooks {
 
 /// The Admin API.
 pub struct Admin {
-    pub listener: Mutex<Option<std::net::TcpListener>>,
+    pub listeners: Mutex<Vec<Socket>>,
     pub router: axum::Router,
     pub farewell: Farewell,
 }
@@ -56,13 +60,20 @@ pub struct Admin {
 #[async_trait]
 impl BackgroundService for Admin {
     async fn start(&self, shutdown: ShutdownWatch) {
-        let Some(listener) = take(&self.listener) else { return };
+        let sockets = std::mem::take(&mut *self.listeners.lock().unwrap_or_else(PoisonError::into_inner));
+        let listeners: Vec<Listener> = sockets.into_iter().filter_map(|socket| usable(admin_listener(socket))).collect();
         // Until then a process that is being replaced answers.
         self.farewell.life.started().await;
-        // Whoever asks in a stop whether the gateway is ready is told no, and not left without an answer.
-        let stop = self.farewell.clone().said(shutdown);
-        if let Err(error) = sluice_admin::serve(listener, self.router.clone(), stop).await {
-            tracing::error!(%error, "the Admin API ended");
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            // Whoever asks in a stop whether the gateway is ready is told no, and not left without an answer.
+            let stop = self.farewell.clone().said(shutdown.clone());
+            serving.spawn(sluice_admin::serve(listener, self.router.clone(), stop));
+        }
+        while let Some(ended) = serving.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "the Admin API ended");
+            }
         }
     }
 }
@@ -127,5 +138,16 @@ fn interval(period: Duration) -> Interval {
 
 fn take(listener: &Mutex<Option<std::net::TcpListener>>) -> Option<TcpListener> {
     let listener = listener.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-    TcpListener::from_std(listener).inspect_err(|error| tracing::error!(%error, "a listener cannot be used")).ok()
+    usable(TcpListener::from_std(listener))
+}
+
+fn admin_listener(socket: Socket) -> io::Result<Listener> {
+    match socket {
+        Socket::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
+        Socket::Unix(listener) => UnixListener::from_std(listener).map(Listener::Unix),
+    }
+}
+
+fn usable<T>(listener: io::Result<T>) -> Option<T> {
+    listener.inspect_err(|error| tracing::error!(%error, "a listener cannot be used")).ok()
 }

@@ -68,14 +68,15 @@ impl Wiring<'_> {
         server.add_service(background_service("targets", targets));
         server.add_service(background_service("hooks", Hooks { engine, drained: drained.clone(), done: self.done }));
         let farewell = Farewell { life: life.clone(), drained };
-        let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options(config));
-        let listener = Mutex::new(Some(listeners.of(config.admin.listen)?));
-        server.add_service(background_service("admin", Admin { listener, router, farewell: farewell.clone() }));
+        let router = sluice_admin::router(Arc::new(AdminControl(control.clone())), admin_options());
+        let places = config.admin.listen.iter().map(|place| listeners.of(place)).collect::<Result<_, _>>()?;
+        let admin = Admin { listeners: Mutex::new(places), router, farewell: farewell.clone() };
+        server.add_service(background_service("admin", admin));
         let housekeeping =
             Housekeeping { control, limiters, access_log: self.access_log, signals: self.signals, bus: bus.clone() };
         server.add_service(background_service("housekeeping", housekeeping));
         if let Some(address) = self.demo {
-            let listener = Mutex::new(Some(listeners.of(address)?));
+            let listener = Mutex::new(Some(listeners.tcp(address)?));
             server.add_service(background_service("httpbin", Httpbin { listener, farewell }));
         }
         let giver = Giver { life, listeners, place: self.place, socket: tokio::sync::Mutex::new(self.socket) };
@@ -95,14 +96,13 @@ fn endpoint(config: &Config, listeners: &Listeners, front: Front, up: SyncSender
     // What TLS there is comes after this, by the doors of the proxy: certificates change while the gateway runs.
     for (address, _) in proxies(config) {
         addresses.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(unbuffered));
-        opened.push((address, listeners.of(address)?));
+        opened.push((address, listeners.tcp(address)?));
     }
     Ok(Endpoint { proxy: Service::with_listeners("proxy".into(), addresses, front), listeners: opened, up })
 }
 
-fn admin_options(config: &Config) -> sluice_admin::Options {
+fn admin_options() -> sluice_admin::Options {
     sluice_admin::Options {
-        token: config.admin.token.clone(),
         version: env!("CARGO_PKG_VERSION"),
         plugins: PLUGINS.iter().map(|kind| (kind.name, kind.priority)).collect(),
     }

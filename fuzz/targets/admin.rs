@@ -10,7 +10,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
-use sluice_admin::{Control, Edit, Exposition, Options, Refusal, Status, UpstreamHealth, router};
+use sluice_admin::{Caller, Control, Edit, Exposition, Options, Refusal, Status, UpstreamHealth, router};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source, read};
 use sluice_hooks::{Egress, Engine};
 use sluice_plugins::Limiters;
@@ -60,6 +60,10 @@ impl Control for Fake {
         Status::default()
     }
 
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn engine(&self) -> Arc<Engine> {
         Engine::new(Arc::default(), sluice_hooks::Options::new("nowhere"))
     }
@@ -99,6 +103,7 @@ fuzz_target!(|said: &[u8]| {
     let mut words = first.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_default();
     let request = Request::builder().method(word()).uri(word()).header("host", "127.0.0.1").header("content-type", word());
+    let request = request.extension(Caller::by_address(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 8001).into()));
     let Ok(request) = request.body(Body::from(said.get(cut + 1..).unwrap_or_default().to_vec())) else { return };
     let (status, body) = WORLD.with(|(runtime, router)| {
         runtime.block_on(async {

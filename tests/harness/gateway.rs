@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -52,6 +52,15 @@ impl Gateway {
     /// The same, with more keys of `[server]`.
     pub fn start_server(config: &str, server_keys: &str) -> Self {
         Self::start_whole(config, server_keys, "")
+    }
+
+    /// One on the text that `edit` makes of what would be the file of [`Self::start`], and of the folder for its state.
+    pub fn start_edited(edit: impl FnOnce(&str, &Path) -> String) -> Self {
+        let (folder, proxy, admin) = Self::write("", "", "");
+        let file = folder.path().join("gateway.toml");
+        let text = edit(&std::fs::read_to_string(&file).unwrap(), &folder.path().join("state"));
+        std::fs::write(file, text).unwrap();
+        Self::spawn(folder, (proxy, admin), &["run"])
     }
 
     /// A demo, with its upstream there.

@@ -15,7 +15,7 @@ use crate::form::Misplaced;
 use crate::violations::Violations;
 use crate::{dotted, fields, filter, form};
 
-/// How long a body may be.
+/// How long a body may be where nothing else is said.
 const MOST_BYTES: usize = 1024 * 1024;
 /// How long one may be that is a whole configuration.
 pub(crate) const MOST_BYTES_OF_A_CONFIGURATION: usize = 16 * 1024 * 1024;
@@ -82,9 +82,7 @@ pub(crate) async fn collect(body: Body, most: usize) -> Result<Vec<u8>, Error> {
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await;
     match collected.map_err(|_| Error::Plain(StatusCode::REQUEST_TIMEOUT, "Request timeout"))? {
         Ok(body) => Ok(body.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::Plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large: a body has at most 1 MiB, a configuration 16"))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLong(most)),
         Err(_) => Err(Error::Plain(StatusCode::BAD_REQUEST, "the body could not be read to its end")),
     }
 }

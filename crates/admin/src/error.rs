@@ -1,6 +1,8 @@
 //! What can be wrong with a request, and Kong's answer to it.
 
-use axum::http::header::ALLOW;
+use std::time::Duration;
+
+use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -17,6 +19,12 @@ pub enum Error {
     Plain(StatusCode, &'static str),
     /// A request that cannot be meant, and why.
     Bad(String),
+    /// The token of this name is for looking only.
+    ReadOnlyToken(String),
+    /// Too many wrong tokens came from there: how long to wait.
+    TooManyGuesses(Duration),
+    /// The body is longer than so many bytes.
+    TooLong(usize),
     /// There is nothing here.
     NotFound,
     /// Fields that are missing, unknown or wrong.
@@ -66,6 +74,21 @@ impl IntoResponse for Error {
         match self {
             Self::Plain(status, text) => reply::message(status, text),
             Self::Bad(reason) => reply::message(bad, &reason),
+            Self::ReadOnlyToken(name) => {
+                let message = format!("{name}, you do not have permissions to update this resource");
+                reply::message(StatusCode::FORBIDDEN, &message)
+            }
+            Self::TooManyGuesses(wait) => {
+                let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+                let message = format!("too many wrong tokens came from this address; the next one is looked at in {seconds} s");
+                let mut response = reply::message(StatusCode::TOO_MANY_REQUESTS, &message);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Self::TooLong(most) => {
+                let message = format!("Payload too large: a body has at most {} MiB", most / (1024 * 1024));
+                reply::message(StatusCode::PAYLOAD_TOO_LARGE, &message)
+            }
             Self::NotFound => reply::message(StatusCode::NOT_FOUND, "Not found"),
             Self::Schema(violations) => kong(bad, (2, "schema violation"), &violations.message(), Some(violations.fields())),
             Self::IdTaken(id) => {

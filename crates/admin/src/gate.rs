@@ -4,52 +4,101 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use sluice_config::Admin;
 
 use crate::App;
+use crate::audit::{Change, is_change};
+use crate::caller::Caller;
 use crate::error::Error;
+use crate::tokens::{Brought, brought};
 
-const BAD_HOST: &str = "this Host is refused: the Admin API is reached by an IP address or as localhost only";
+const BAD_HOST: &str =
+    "this Host is refused: the Admin API is reached by an IP address, as localhost, or by a name in `allowed_hosts` of [admin]";
+const BAD_TOKEN: Error = Error::Plain(StatusCode::UNAUTHORIZED, "Invalid RBAC credentials");
 const BAD_ORIGIN: &str = "this request is refused: it comes from the page of another site";
 
 /// What load balancers ask without a token: it is known to whoever can connect.
 const OPEN: [&str; 2] = ["/status/live", "/status/ready"];
 
-/// Lets a request through, or answers why not.
+/// Lets a request through, or answers why not. What it changes is told of, if its client has hung up by then, too.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let forbidden = |reason| Error::Plain(StatusCode::FORBIDDEN, reason).into_response();
-    let Some(host) = single(headers, &HOST).filter(|host| is_address(host)) else {
-        return forbidden(BAD_HOST);
-    };
-    if is_foreign(request.method(), headers, host) {
-        return forbidden(BAD_ORIGIN);
+    let config = app.control.config();
+    let change = Change::of(&request);
+    let token = brought(request.headers(), &config.admin.tokens);
+    let who = if let Brought::Right(token) = &token { token.name.clone() } else { "-".to_owned() };
+    let judged = judge(&app, &config.admin, &token, &request);
+    let version = |app: &App| app.control.status().version;
+    match (judged, change) {
+        (Ok(()), None) => next.run(request).await,
+        (Ok(()), Some(change)) => {
+            let doing = tokio::spawn(async move {
+                let response = next.run(request).await;
+                change.tell(&who, response.status(), version(&app));
+                response
+            });
+            doing.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+        (Err(error), change) => {
+            let response = error.into_response();
+            if let Some(change) = change {
+                app.audit.tell_refused(&change, &who, response.status(), version(&app));
+            }
+            response
+        }
     }
-    let open = OPEN.contains(&request.uri().path());
-    if !open && !app.options.token.as_deref().is_none_or(|token| has_token(headers, token)) {
-        return Error::Plain(StatusCode::UNAUTHORIZED, "Invalid RBAC credentials").into_response();
-    }
-    next.run(request).await
 }
 
-/// Whether a host is no name that somebody else's DNS could point at us.
-fn is_address(host: &str) -> bool {
+fn judge(app: &App, admin: &Admin, token: &Brought<'_>, request: &Request) -> Result<(), Error> {
+    let (caller, path) = (Caller::of(request), request.uri().path());
+    let host = host(admin, caller, request)?;
+    let changes = is_change(request.method(), path);
+    if is_foreign(changes, request.headers(), host) {
+        return Err(Error::Plain(StatusCode::FORBIDDEN, BAD_ORIGIN));
+    }
+    // A listener may be older than the configuration that needs no token.
+    let nobody_is_asked = admin.tokens.is_empty() && caller.is_local();
+    if nobody_is_asked || OPEN.contains(&path) {
+        return Ok(());
+    }
+    match token {
+        Brought::Right(token) if token.read_only && changes => Err(Error::ReadOnlyToken(token.name.clone())),
+        Brought::Right(_) => Ok(()),
+        Brought::Nothing => Err(BAD_TOKEN),
+        Brought::Wrong => match app.guesses.count(caller.network()) {
+            Ok(()) => Err(BAD_TOKEN),
+            Err(wait) => Err(Error::TooManyGuesses(wait)),
+        },
+    }
+}
+
+/// The host that is asked. It is no name that somebody else's DNS could point at us; to a socket that is a file no name leads.
+fn host<'a>(admin: &Admin, caller: Caller, request: &'a Request) -> Result<&'a str, Error> {
+    let host = single(request.headers(), &HOST);
+    if !caller.is_by_file() {
+        let ours = host.filter(|host| is_ours(host, &admin.allowed_hosts));
+        return ours.ok_or(Error::Plain(StatusCode::FORBIDDEN, BAD_HOST));
+    }
+    let old = request.version() == Version::HTTP_10 && !request.headers().contains_key(HOST);
+    host.or(old.then_some("")).ok_or(Error::Plain(StatusCode::BAD_REQUEST, "there must be one Host"))
+}
+
+/// Whether a host is an address, localhost, or one of the names that we were given.
+fn is_ours(host: &str, names: &[String]) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host_name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    !host.contains('@') && (host_name.eq_ignore_ascii_case("localhost") || host_name.parse::<IpAddr>().is_ok())
+    let named = || names.iter().map(String::as_str).chain(["localhost"]).any(|name| host_name.eq_ignore_ascii_case(name));
+    !host.contains('@') && (host_name.parse::<IpAddr>().is_ok() || named())
 }
 
 /// Whether a browser says that a page of another origin made the request.
-fn is_foreign(method: &Method, headers: &HeaderMap, host: &str) -> bool {
-    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    let harmless = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
-    if cross_site && !harmless {
+fn is_foreign(changes: bool, headers: &HeaderMap, host: &str) -> bool {
+    let site = headers.get("sec-fetch-site");
+    if changes && site.is_some_and(|site| site == "cross-site" || site == "same-site") {
         return true;
     }
     headers.contains_key(ORIGIN) && !single(headers, &ORIGIN).is_some_and(|origin| is_same_origin(origin, host))
@@ -66,23 +115,8 @@ fn is_same_origin(origin: &str, host: &str) -> bool {
     plain(authority) == plain(host)
 }
 
-/// Whether the token is sent as Kong's clients or as others do.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
-    let bearer = single(headers, &AUTHORIZATION).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    let kong = headers.get("kong-admin-token").map(HeaderValue::as_bytes);
-    kong.into_iter().chain(bearer.map(str::as_bytes)).any(|sent| is_equal(sent, token.as_bytes()))
-}
-
-/// Compares in the same time whatever the two have in common, their lengths too.
-fn is_equal(a: &[u8], b: &[u8]) -> bool {
-    Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
-}
-
 /// The value of a header that is there once.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?.to_str().ok()?;
     all.next().is_none().then_some(first)
@@ -93,9 +127,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_addresses_or_localhost() {
-        for good in ["127.0.0.1:8001", "127.0.0.1", "[::1]:8001", "[::1]", "localhost", "LocalHost:8001", "192.0.2.7:1"] {
-            assert!(is_address(good), "{good}");
+    fn hosts_are_addresses_localhost_or_names_that_are_allowed() {
+        let names = ["admin.example.com".to_owned()];
+        let good = [
+            "127.0.0.1:8001",
+            "127.0.0.1",
+            "[::1]:8001",
+            "[::1]",
+            "localhost",
+            "LocalHost:8001",
+            "192.0.2.7:1",
+            "admin.example.com",
+            "Admin.Example.com:8443",
+        ];
+        for good in good {
+            assert!(is_ours(good, &names), "{good}");
         }
         for bad in [
             "",
@@ -104,11 +150,15 @@ mod tests {
             "127.0.0.1.nip.io",
             "127.1",
             "a@127.0.0.1",
+            "a@admin.example.com",
+            "x.admin.example.com",
+            "admin.example.com.evil.example",
             "localhost:8001/x",
             "2130706433",
         ] {
-            assert!(!is_address(bad), "{bad}");
+            assert!(!is_ours(bad, &names), "{bad}");
         }
+        assert!(!is_ours("admin.example.com", &[]));
     }
 
     #[test]

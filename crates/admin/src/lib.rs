@@ -3,7 +3,9 @@
 //! A request passes `gate` (who may come in), is routed by `routes`, and every answer leaves by `finish`. Nothing
 //! here changes the gateway itself: that is the [`Control`]'s, which the gateway implements and tests fake.
 
+mod audit;
 mod body;
+mod caller;
 mod change;
 mod coerce;
 mod configuration;
@@ -21,6 +23,7 @@ mod filter;
 mod finish;
 mod form;
 mod gate;
+mod guesses;
 mod hook_actions;
 mod hook_body;
 mod hook_name;
@@ -43,6 +46,7 @@ mod sources;
 mod status;
 mod tables;
 mod tags;
+mod tokens;
 mod toml_fit;
 mod unchanged;
 mod upstreams;
@@ -50,20 +54,19 @@ mod violations;
 
 use std::sync::Arc;
 
+pub use caller::Caller;
 pub use control::{
     AddressHealth, Changed, Control, Plan, Planned, Refusal, Replaced, Status, Step, TargetHealth, UpstreamHealth,
 };
 pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;
-pub use server::serve;
+pub use server::{Listener, serve};
 pub use tables::{Row, TABLES, Table, Told};
 
 /// What the Admin API is told at the start.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// What every caller must send; without it nobody is asked.
-    pub token: Option<String>,
     /// Sluice's version.
     pub version: &'static str,
     /// The plugins that there are: name and priority.
@@ -74,6 +77,8 @@ pub struct Options {
 struct App {
     control: Arc<dyn Control>,
     options: Options,
+    audit: audit::Audit,
+    guesses: guesses::Guesses,
     /// The id of this process, for `/`.
     node_id: uuid::Uuid,
 }

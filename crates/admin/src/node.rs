@@ -22,7 +22,7 @@ pub(crate) async fn show(State(app): Shared) -> Response {
         "configuration": {
             "database": "off",
             "proxy_listen": config.server.listen,
-            "admin_listen": [config.admin.listen],
+            "admin_listen": config.admin.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "write_back": config.admin.write_back,
         },
         "pids": { "master": std::process::id() },

@@ -132,7 +132,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
 
 /// The Admin API over this gateway.
 pub fn router(control: Arc<dyn Control>, options: Options) -> Router {
-    let app = Arc::new(App { control, options, node_id: Uuid::new_v4() });
+    let (audit, guesses) = Default::default();
+    let app = Arc::new(App { control, options, audit, guesses, node_id: Uuid::new_v4() });
     let paths = endpoints()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))

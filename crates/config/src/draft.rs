@@ -1,5 +1,6 @@
 //! From a file to a configuration: reads every table, checks references, and collects what is wrong on the way.
 
+mod admin;
 mod certificate;
 mod clients;
 mod consumer;
@@ -91,8 +92,8 @@ pub fn read_all(sources: Vec<Source>, env: &dyn Environment) -> Draft {
     reader.check_sections(root);
     reader.check_include(root);
     let server = reader.server(root);
-    let admin = reader.admin(root);
-    reader.check_addresses(&server, &admin);
+    let (admin, places) = reader.admin(root);
+    reader.check_addresses(&server, places);
     let limits = reader.limits(root);
     let hooks = reader.section::<HooksTable>(root, "hooks").unwrap_or_default().into_hooks();
     let access_log = reader.access_log(root);
@@ -238,6 +239,11 @@ impl Reader {
             table.0.retain(|(key, _)| !self.refuse_later(section, &key.name, path));
         }
         node
+    }
+
+    /// Whether an element of a list could not be read, so that another one stands in its place.
+    fn is_stand_in(&self, path: &KeyPath) -> bool {
+        self.problems.iter().any(|known| known.path == *path)
     }
 
     /// Notes what an entity lacks, unless it has that and it could not be read.

@@ -1,6 +1,7 @@
 //! What the gateway needs: entities in Kong's shape, with defaults filled in and references resolved.
 
 mod access_log;
+mod admin;
 mod certificate;
 mod clients;
 mod consumer;
@@ -13,6 +14,7 @@ mod service;
 mod upstream;
 
 pub use access_log::{AccessLog, AccessLogFormat};
+pub use admin::{Admin, AdminToken, ListenAt};
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use clients::Clients;
 pub use consumer::{Consumer, ConsumerGroup, CredentialEntry};
@@ -22,7 +24,7 @@ pub use healthchecks::{
 };
 pub use plugin::{PluginEntry, Scope};
 pub use route::{PathHandling, Route, RouteProtocol, Source as RouteSource};
-pub use server::{Admin, ClientAuth, ClientIpHeader, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
+pub use server::{ClientAuth, ClientIpHeader, Egress, Hooks, Limits, Server, TlsListener, TlsVersion};
 pub use service::{Protocol, Service, UpstreamTls};
 pub(crate) use upstream::is_host_name;
 pub use upstream::{Algorithm, HashInput, HashOn, Target, TargetPlace, Upstream};

@@ -38,11 +38,11 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, Problem};
 pub use document::{Document, masked};
 pub use draft::{Draft, read, read_all};
 pub use entities::{
-    AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, Algorithm, CaCertificate, Certificate, CheckType,
-    ClientAuth, ClientIpHeader, Clients, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook, EventName, Format,
-    HashInput, HashOn, Healthchecks, Hooks, Limits, Passive, PassiveHealthy, PassiveUnhealthy, PathHandling, PluginEntry,
-    Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Sni, Stamps, Target, TargetPlace, TlsListener,
-    TlsVersion, Upstream, UpstreamTls,
+    AccessLog, AccessLogFormat, Active, ActiveHealthy, ActiveUnhealthy, Admin, AdminToken, Algorithm, CaCertificate, Certificate,
+    CheckType, ClientAuth, ClientIpHeader, Clients, Config, Consumer, ConsumerGroup, CredentialEntry, Egress, EventHook,
+    EventName, Format, HashInput, HashOn, Healthchecks, Hooks, Limits, ListenAt, Passive, PassiveHealthy, PassiveUnhealthy,
+    PathHandling, PluginEntry, Protocol, Route, RouteProtocol, RouteSource, Scope, Server, Service, Sni, Stamps, Target,
+    TargetPlace, TlsListener, TlsVersion, Upstream, UpstreamTls,
 };
 pub use host::split_host;
 pub use ids::entity_id;

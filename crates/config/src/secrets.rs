@@ -52,6 +52,8 @@ pub(crate) fn is_secret(path: &KeyPath, above: bool) -> bool {
         path.0.iter().filter_map(|segment| if let Segment::Key(key) = segment { Some(key.as_str()) } else { None }).collect();
     let credential = matches!(keys.as_slice(), ["consumers", _, key, ..] if !OF_CONSUMERS.contains(key));
     let by_name = match keys.as_slice() {
+        // Who has a token is told in errors and in the log.
+        ["admin", "tokens", "name"] => return false,
         // The name of a plugin says what it does, not what it holds.
         [.., "plugins", _] => false,
         [.., key] => is_secret_key(key),
@@ -182,6 +184,7 @@ mod tests {
         let check =
             |path: &[&str], secret: bool| assert_eq!(is_secret(&KeyPath::of(path.iter().copied()), false), secret, "{path:?}");
         check(&["admin", "token"], true);
+        check(&["admin", "tokens"], true);
         check(&["event_hooks", "a", "config", "secert"], true);
         check(&["event_hooks", "a", "config", "headers", "Authorization"], true);
         check(&["event_hooks", "a", "config", "headers", "content-type"], false);

@@ -65,7 +65,8 @@ fn a_good_file_becomes_a_configuration() {
     let config = config(GOOD).unwrap();
     assert_eq!(config.server.listen.len(), 2);
     assert_eq!(config.server.shutdown_timeout.as_secs(), 2);
-    assert_eq!(config.admin.token.as_deref(), Some("hush"));
+    assert_eq!(config.admin.tokens.len(), 1);
+    assert_eq!((config.admin.tokens[0].name.as_str(), config.admin.tokens[0].token.as_str()), ("token", "hush"));
     let service = &config.services[0];
     assert_eq!((service.host.as_str(), service.port, service.path.as_deref()), ("example.com", 443, Some("/base")));
     assert_eq!((service.connect_timeout.0, service.read_timeout.0), (500, 60_000));

@@ -62,6 +62,7 @@ impl Giver {
                 }
                 Err(error) => {
                     tracing::warn!("the new process did not take over, this one serves on: {error}");
+                    self.listeners.own();
                     if let Some(again) = self.place.own_again()? {
                         socket = listen(again)?;
                     }
@@ -90,6 +91,7 @@ impl Giver {
         socket.async_io(Interest::WRITABLE, || self.listeners.with(|all| send(socket, all))).await?;
         expect(hear(&mut talk, START).await?.as_deref(), READY)?;
         self.place.give_up();
+        self.listeners.give_up();
         say(&mut talk, YOURS).await?;
         expect(hear(&mut talk, PATIENCE).await?.as_deref(), DONE)?;
         Ok(Some(peer.pid().unwrap_or_default()))

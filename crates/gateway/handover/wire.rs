@@ -2,14 +2,14 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
+use sluice_config::ListenAt;
 
-use crate::listeners::Listener;
+use crate::listeners::{Listener, Socket};
 
 /// The new process asks. Another version of what follows would have another number.
 pub const ASK: &str = "sluice/1 hand over";
@@ -34,13 +34,13 @@ const PRIVATE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(not(target_os = "linux"))]
 const PRIVATE: RecvFlags = RecvFlags::empty();
 
-/// Sends the listeners, and their addresses in a line.
+/// Sends the listeners, and their places in a line.
 pub fn send(socket: impl AsFd, listeners: &[Listener]) -> io::Result<()> {
     if listeners.len() > MOST {
         return Err(io::Error::other(format!("{} listeners are more than can be handed over at once ({MOST})", listeners.len())));
     }
-    let addresses: Vec<String> = listeners.iter().map(|(address, _)| address.to_string()).collect();
-    let line = addresses.join(" ") + "\n";
+    let places: Vec<String> = listeners.iter().map(|(place, _)| as_word(place)).collect();
+    let line = places.join(" ") + "\n";
     let fds: Vec<_> = listeners.iter().map(|(_, listener)| listener.as_fd()).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
@@ -79,11 +79,24 @@ pub fn receive_listeners(socket: impl AsFd) -> io::Result<Result<Vec<Listener>, 
         return Ok(Err(reason.to_owned()));
     }
     let wrong = |_| io::Error::other(format!("`{line}` are no addresses"));
-    let addresses: Vec<SocketAddr> = line.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(wrong)?;
-    if addresses.len() != fds.len() {
-        return Err(io::Error::other(format!("{} listeners came for {} addresses", fds.len(), addresses.len())));
+    let places: Vec<ListenAt> = line.split_ascii_whitespace().map(place_of).collect::<Result<_, _>>().map_err(wrong)?;
+    if places.len() != fds.len() {
+        return Err(io::Error::other(format!("{} listeners came for {} addresses", fds.len(), places.len())));
     }
-    Ok(Ok(addresses.into_iter().zip(fds.into_iter().map(TcpListener::from)).collect()))
+    let listener = |(place, fd)| {
+        let socket = Socket::at(&place, fd);
+        (place, socket)
+    };
+    Ok(Ok(places.into_iter().zip(fds).map(listener).collect()))
+}
+
+/// A place without spaces; other white space no path of a socket has.
+fn as_word(place: &ListenAt) -> String {
+    place.to_string().replace('%', "%25").replace(' ', "%20")
+}
+
+fn place_of(word: &str) -> Result<ListenAt, String> {
+    word.replace("%20", " ").replace("%25", "%").parse()
 }
 
 /// The word that is expected, out of a line that came.
@@ -98,36 +111,52 @@ pub fn expect(line: Option<&str>, word: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::TcpStream;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::socket_file;
 
-    fn listener() -> Listener {
+    fn listener() -> (SocketAddr, Listener) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        (listener.local_addr().unwrap(), listener)
+        let address = listener.local_addr().unwrap();
+        (address, (ListenAt::Address(address), Socket::Tcp(listener)))
     }
 
     #[test]
     fn listeners_arrive_in_their_order_with_the_connections_that_wait_in_them() {
         let (here, there) = UnixStream::pair().unwrap();
-        let sent: Vec<Listener> = (0..MOST).map(|_| listener()).collect();
-        let addresses: Vec<SocketAddr> = sent.iter().map(|(address, _)| *address).collect();
+        let (addresses, sent): (Vec<SocketAddr>, Vec<Listener>) = (0..MOST).map(|_| listener()).unzip();
         let waiting = TcpStream::connect(addresses[7]).unwrap();
         send(&here, &sent).unwrap();
         drop(sent);
         let received = receive_listeners(&there).unwrap().unwrap();
-        assert_eq!(received.iter().map(|(address, _)| *address).collect::<Vec<_>>(), addresses);
-        let local: Vec<SocketAddr> = received.iter().map(|(_, listener)| listener.local_addr().unwrap()).collect();
+        let (places, sockets): (Vec<ListenAt>, Vec<Socket>) = received.into_iter().unzip();
+        assert_eq!(places, addresses.iter().copied().map(ListenAt::Address).collect::<Vec<_>>());
+        let tcp = |socket| if let Socket::Tcp(listener) = socket { listener } else { panic!("no address: {socket:?}") };
+        let received: Vec<TcpListener> = sockets.into_iter().map(tcp).collect();
+        let local: Vec<SocketAddr> = received.iter().map(|listener| listener.local_addr().unwrap()).collect();
         assert_eq!(local, addresses, "each belongs to its address");
-        let (accepted, peer) = received[7].1.accept().unwrap();
+        let (accepted, peer) = received[7].accept().unwrap();
         assert_eq!((peer, accepted.local_addr().unwrap()), (waiting.local_addr().unwrap(), addresses[7]));
+    }
+
+    #[test]
+    fn a_socket_that_is_a_file_arrives_whatever_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
+        let path = folder.path().join("my 100%20 admin.sock");
+        let place = ListenAt::Unix(path.clone());
+        send(&here, &[(place.clone(), Socket::Unix(socket_file::open(&path).unwrap())), listener().1]).unwrap();
+        let received = receive_listeners(&there).unwrap().unwrap();
+        assert!(matches!(&received[..], [(at, Socket::Unix(_)), (_, Socket::Tcp(_))] if *at == place), "{received:?}");
+        UnixStream::connect(&path).unwrap();
     }
 
     #[test]
     fn what_is_no_listener_is_an_error_or_a_reason() {
         let (here, there) = UnixStream::pair().unwrap();
-        let too_many: Vec<Listener> = std::iter::repeat_with(listener).take(MOST + 1).collect();
+        let too_many: Vec<Listener> = std::iter::repeat_with(listener).map(|(_, listener)| listener).take(MOST + 1).collect();
         assert!(send(&here, &too_many).unwrap_err().to_string().contains("253"));
         (&here).write_all(b"refused: it is stopping\n").unwrap();
         assert_eq!(receive_listeners(&there).unwrap().unwrap_err(), "it is stopping");

@@ -4,18 +4,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sluice_admin::{Options, router, serve};
+use sluice_admin::{Listener, Options, router, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::fake::{FILE, Fake};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const JSON: &str = "application/json";
 
+const SOCKET: &str = "admin.sock";
+
 /// A running Admin API.
 pub struct Api {
     pub addr: SocketAddr,
+    /// Where it is, if not at the address.
+    file: Option<tempfile::TempDir>,
     pub gateway: Arc<Fake>,
 }
 
@@ -56,16 +61,25 @@ pub async fn start() -> Api {
 }
 
 pub async fn start_with(file: &str, token: Option<&str>) -> Api {
-    let gateway = Fake::new(file);
-    let options = Options {
-        token: token.map(str::to_owned),
-        version: "0.1.0",
-        plugins: vec![("key-auth", 1250), ("rate-limiting-advanced", 910)],
-    };
+    let admin = token.map(|token| format!("[admin]\ntoken = \"{token}\"\n")).unwrap_or_default();
+    let gateway = Fake::new(&(admin + file));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, router(gateway.clone(), options), std::future::pending()));
-    Api { addr, gateway }
+    tokio::spawn(serve(Listener::Tcp(listener), router(gateway.clone(), options()), std::future::pending()));
+    Api { addr, file: None, gateway }
+}
+
+/// One at a socket that is a file.
+pub async fn start_at_file(file: &str) -> Api {
+    let gateway = Fake::new(file);
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+    tokio::spawn(serve(Listener::Unix(listener), router(gateway.clone(), options()), std::future::pending()));
+    Api { addr: ([127, 0, 0, 1], 1).into(), file: Some(folder), gateway }
+}
+
+fn options() -> Options {
+    Options { version: "0.1.0", plugins: vec![("key-auth", 1250), ("rate-limiting-advanced", 910)] }
 }
 
 impl Api {
@@ -100,7 +114,11 @@ impl Api {
     }
 
     pub async fn raw(&self, request: &str) -> Answer {
-        let (mut reader, mut writer) = TcpStream::connect(self.addr).await.unwrap().into_split();
+        let stream = match &self.file {
+            Some(folder) => Either::Left(UnixStream::connect(folder.path().join(SOCKET)).await.unwrap()),
+            None => Either::Right(TcpStream::connect(self.addr).await.unwrap()),
+        };
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let request = request.to_owned();
         // A server that refuses a body may answer before it has all of it.
         let sending = tokio::spawn(async move { writer.write_all(request.as_bytes()).await.map(|()| writer) });

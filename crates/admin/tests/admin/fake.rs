@@ -59,6 +59,8 @@ struct State {
     read_only: bool,
     disk_full: bool,
     gathering: Option<Arc<Barrier>>,
+    /// How many changes have been asked for.
+    asked: usize,
 }
 
 impl Fake {
@@ -74,6 +76,7 @@ impl Fake {
                 read_only: false,
                 disk_full: false,
                 gathering: None,
+                asked: 0,
             }),
             engine: Engine::new(Arc::default(), sluice_hooks::Options::new("nowhere")),
         })
@@ -92,6 +95,11 @@ impl Fake {
     /// What the file says.
     pub fn file(&self) -> Value {
         self.state.lock().unwrap().file.clone()
+    }
+
+    /// How many changes have been asked for, made or not.
+    pub fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked
     }
 
     pub fn read_only(&self) {
@@ -180,7 +188,11 @@ impl Control for Fake {
     }
 
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
-        let gathering = self.state.lock().unwrap().gathering.clone();
+        let gathering = {
+            let mut state = self.state.lock().unwrap();
+            state.asked += 1;
+            state.gathering.clone()
+        };
         if let Some(barrier) = gathering {
             barrier.wait().await;
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sluice_admin::{Options, router, serve};
+use sluice_admin::{Listener, Options, router, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -62,7 +62,12 @@ async fn a_stop_does_not_wait_for_idle_or_stuck_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, router(Fake::new(FILE), Options::default()), async move { drop(stopped.await) }));
+    let server =
+        tokio::spawn(serve(
+            Listener::Tcp(listener),
+            router(Fake::new(FILE), Options::default()),
+            async move { drop(stopped.await) },
+        ));
     let mut idle = TcpStream::connect(addr).await.unwrap();
     idle.write_all(format!("GET / HTTP/1.1\r\nHost: {addr}\r\n\r\n").as_bytes()).await.unwrap();
     assert!(idle.read(&mut [0; 4096]).await.unwrap() > 0);

@@ -1,11 +1,9 @@
-//! Reads `[server]` and `[admin]`: where is listened, and with which certificates.
-
-use std::net::SocketAddr;
+//! Reads `[server]`: where is listened, and with which certificates.
 
 use super::Reader;
 use crate::diagnostics::Problem;
-use crate::entities::{Admin, Server, TlsListener};
-use crate::file::{AdminTable, ServerTable, TlsTable};
+use crate::entities::{ListenAt, Server, TlsListener};
+use crate::file::{ServerTable, TlsTable};
 use crate::key_path::KeyPath;
 use crate::tree::Table;
 
@@ -76,34 +74,27 @@ impl Reader {
         self.problems.push(problem.help("write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of what stands before"));
     }
 
-    pub(super) fn admin(&mut self, root: &Table) -> Admin {
-        let table: AdminTable = self.section(root, "admin").unwrap_or_default();
-        let token = Some(table.token).filter(|token| !token.is_empty());
-        if token.is_none() && !table.listen.0.ip().is_loopback() {
-            let problem = Problem::at(KeyPath::of(["admin", "listen"]), "without a token the Admin API listens on loopback only");
-            self.problems.push(problem.help("write a `token`, or listen on 127.0.0.1"));
-        }
-        Admin { listen: table.listen.0, token, write_back: table.write_back }
-    }
-
-    /// Two listeners on one address: one of them would wait for ever.
-    pub(super) fn check_addresses(&mut self, server: &Server, admin: &Admin) {
+    /// Two listeners at one place: one of them would wait for ever.
+    pub(super) fn check_addresses(&mut self, server: &Server, admin: Vec<(KeyPath, ListenAt)>) {
         let path = KeyPath::of(["server"]);
         let plain = server.listen.iter().enumerate().map(|(at, address)| (path.key("listen").index(at), *address));
         let tls = server.tls.iter().enumerate().map(|(at, tls)| (path.key("tls").index(at).key("listen"), tls.listen));
-        let admin = (KeyPath::of(["admin", "listen"]), admin.listen);
-        let all: Vec<(KeyPath, SocketAddr)> = plain.chain(tls).chain([admin]).collect();
-        for (at, (path, address)) in all.iter().enumerate() {
-            if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(*other, *address)) {
-                let message = format!("{address} overlaps with {other}");
-                self.problems.push(Problem::at(path.clone(), message).help("give each its own port"));
+        let proxy = plain.chain(tls).map(|(path, address)| (path, ListenAt::Address(address)));
+        let all: Vec<(KeyPath, ListenAt)> = proxy.chain(admin).collect();
+        for (at, (path, place)) in all.iter().enumerate() {
+            let overlapping = all[..at].iter().find(|(_, other)| overlap(other, place));
+            if let Some((other, _)) = overlapping.filter(|_| !self.is_stand_in(path)) {
+                let own = if matches!(place, ListenAt::Unix(_)) { "path" } else { "port" };
+                let message = format!("{place} overlaps with {other}");
+                self.problems.push(Problem::at(path.clone(), message).help(format!("give each its own {own}")));
             }
         }
     }
 }
 
 /// Whether one socket would take what is meant for the other.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+fn overlap(one: &ListenAt, other: &ListenAt) -> bool {
+    let (ListenAt::Address(one), ListenAt::Address(other)) = (one, other) else { return one == other };
     one.port() == other.port()
         && one.port() != 0
         && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())

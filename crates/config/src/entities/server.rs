@@ -1,4 +1,4 @@
-//! The gateway itself: how it listens, what its limits and hooks share, and its Admin API.
+//! The gateway itself: how it listens, and what its limits and hooks share.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -97,17 +97,6 @@ pub enum TlsVersion {
     /// TLS 1.3.
     #[serde(rename = "1.3")]
     V13,
-}
-
-/// The Admin API.
-#[derive(Clone, PartialEq)]
-pub struct Admin {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// What a caller must send.
-    pub token: Option<String>,
-    /// Whether changes are written into the file.
-    pub write_back: bool,
 }
 
 /// What all limits share.

@@ -1,4 +1,4 @@
-//! The gateway itself: how it listens, what its limits and hooks share, and its Admin API.
+//! The gateway itself: how it listens, and what its limits and hooks share.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -121,25 +121,6 @@ impl TryFrom<String> for TrustedProxy {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         network(&text).map(Self)
-    }
-}
-
-/// `[admin]`: the Admin API. Changes take effect at the next start.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct AdminTable {
-    /// Where the Admin API listens.
-    #[schemars(with = "String")]
-    pub listen: Address,
-    /// What a caller must send as Kong-Admin-Token or as a bearer token; empty: nothing.
-    pub token: String,
-    /// Whether changes by the Admin API are written into the file.
-    pub write_back: bool,
-}
-
-impl Default for AdminTable {
-    fn default() -> Self {
-        Self { listen: Address(SocketAddr::from(([127, 0, 0, 1], 8001))), token: String::new(), write_back: true }
     }
 }
 
