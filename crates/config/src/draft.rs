@@ -6,6 +6,7 @@ mod clients;
 mod consumer;
 mod event_hook;
 mod plugins;
+mod reference;
 mod route;
 mod server;
 mod service;
@@ -110,7 +111,8 @@ pub fn read_all(sources: Vec<Source>, env: &dyn Environment) -> Draft {
     reader.plugins_of(root, &KeyPath::default(), &Scope::Global);
     let event_hooks = reader.entities(root, "event_hooks", Reader::event_hook);
     reader.unique_custom_ids(&consumers);
-    let plugins = reader.plugins;
+    let plugins = std::mem::take(&mut reader.plugins).into_iter();
+    let plugins = plugins.map(|plugin| PluginEntry { owner: reader.owner(root, &plugin.scope), ..plugin }).collect();
     let config = Config {
         server,
         admin,
@@ -140,6 +142,8 @@ struct Reader {
     plugins: Vec<PluginEntry>,
     /// Whose each id is, of each kind.
     ids: HashMap<(&'static str, Uuid), KeyPath>,
+    /// What may be referred to, of each section that is.
+    names: HashMap<&'static str, reference::Names>,
     /// Whose each `instance_name` is.
     instance_names: HashMap<String, KeyPath>,
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::request::Parts;
-use sluice_config::Scope;
 use sluice_plugins::{Built, Cx, Flow, Head, Kind, Memory, Phases, Plugin, Reply, UpstreamRequest};
 use uuid::Uuid;
 
@@ -61,11 +60,10 @@ impl OfConsumers {
 }
 
 impl Chain {
-    /// The plugins that apply where `applies` gives a scope a weight; of one name the heaviest wins.
-    pub fn new(built: &[Built], applies: impl Fn(&Scope) -> Option<u8>) -> Self {
+    /// The plugins that apply, each with its weight; of one name the heaviest wins.
+    pub fn new<'a>(weighed: impl IntoIterator<Item = (u8, &'a Built)>) -> Self {
         let mut best: HashMap<&str, (u8, &Built)> = HashMap::new();
-        for one in built {
-            let Some(weight) = applies(&one.scope) else { continue };
+        for (weight, one) in weighed {
             let heavier = best.get(one.kind.name).is_none_or(|(than, _)| weight > *than);
             if heavier {
                 best.insert(one.kind.name, (weight, one));
@@ -292,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_plugin_that_fails_lets_nothing_pass() {
-        let built = Built { kind: &KIND, scope: Scope::Global, plugin: Arc::new(Broken) };
-        let chain = Chain::new(&[built], |_| Some(0));
+        let built = Built { kind: &KIND, scope: sluice_config::Scope::Global, plugin: Arc::new(Broken) };
+        let chain = Chain::new([(0, &built)]);
         let consumers = OfConsumers::default();
         let request = http::Request::new(()).into_parts().0;
         let route = Arc::new(Entity::new(1, json!({})));

@@ -1,6 +1,6 @@
 //! Everything that requests need, built from one configuration and never changed: a reload builds another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,14 +76,14 @@ impl Snapshot {
             .iter()
             .map(|service| (service.name.as_str(), Arc::new(ServiceView::new(service, config, &upstreams))))
             .collect();
-        let off = |route: &Route| {
-            route.service.as_ref().is_some_and(|(name, _)| config.services.iter().any(|s| s.name == *name && !s.enabled))
-        };
+        let off: HashSet<&str> = config.services.iter().filter(|s| !s.enabled).map(|s| s.name.as_str()).collect();
+        let off = |route: &Route| route.service.as_ref().is_some_and(|(name, _)| off.contains(name.as_str()));
+        let by_scope = ByScope::new(plugins);
         let served = config.routes.iter().enumerate().filter(|(_, route)| !off(route));
         Self {
             router: Router::new(served),
-            routes: config.routes.iter().map(|route| RouteView::new(route, &services, plugins)).collect(),
-            consumers: config.consumers.iter().map(|consumer| (consumer.id, own(consumer, plugins))).collect(),
+            routes: config.routes.iter().map(|route| RouteView::new(route, &services, &by_scope)).collect(),
+            consumers: config.consumers.iter().map(|consumer| (consumer.id, by_scope.of_consumer(consumer))).collect(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             client_ip_header: config.server.client_ip_header,
             clients: config.server.clients,
@@ -134,27 +134,42 @@ impl Snapshot {
     }
 }
 
-/// What a consumer has of his own; then his first group's count, then the next one's.
-fn own(consumer: &Consumer, plugins: &[Built]) -> Chain {
-    Chain::new(plugins, |scope| match scope {
-        Scope::Consumer(name) => (*name == consumer.username).then_some(u8::MAX),
-        Scope::ConsumerGroup(name) => {
-            let place = consumer.groups.iter().position(|group| group == name)?;
-            Some((u8::MAX - 1).saturating_sub(u8::try_from(place).unwrap_or(u8::MAX)))
-        }
-        Scope::Global | Scope::Service(_) | Scope::Route(_) => None,
-    })
+/// Plugins by where they apply.
+struct ByScope<'a>(HashMap<&'a Scope, Vec<&'a Built>>);
+
+impl<'a> ByScope<'a> {
+    fn new(plugins: &'a [Built]) -> Self {
+        let mut all: HashMap<&Scope, Vec<&Built>> = HashMap::new();
+        plugins.iter().for_each(|built| all.entry(&built.scope).or_default().push(built));
+        Self(all)
+    }
+
+    /// What a consumer has of his own; then his first group's count, then the next one's.
+    fn of_consumer(&self, consumer: &Consumer) -> Chain {
+        let own = self.weighing(u8::MAX, &Scope::Consumer(consumer.username.clone()));
+        let groups = consumer.groups.iter().enumerate().flat_map(|(place, group)| {
+            let weight = (u8::MAX - 1).saturating_sub(u8::try_from(place).unwrap_or(u8::MAX));
+            self.weighing(weight, &Scope::ConsumerGroup(group.clone()))
+        });
+        Chain::new(own.chain(groups))
+    }
+
+    /// What a route has of its own; then its service's count, then those for all.
+    fn of_route(&self, route: &Route) -> Chain {
+        let own = self.weighing(2, &Scope::Route(route.name.clone()));
+        let service = route.service.iter().flat_map(|(name, _)| self.weighing(1, &Scope::Service(name.clone())));
+        Chain::new(own.chain(service).chain(self.weighing(0, &Scope::Global)))
+    }
+
+    fn weighing(&self, weight: u8, scope: &Scope) -> impl Iterator<Item = (u8, &'a Built)> + use<'a> {
+        let all = self.0.get(scope).cloned().unwrap_or_default();
+        all.into_iter().map(move |built| (weight, built))
+    }
 }
 
 impl RouteView {
-    fn new(route: &Route, services: &HashMap<&str, Arc<ServiceView>>, plugins: &[Built]) -> Self {
+    fn new(route: &Route, services: &HashMap<&str, Arc<ServiceView>>, plugins: &ByScope<'_>) -> Self {
         let service = route.service.as_ref().map(|(name, _)| name.as_str());
-        let applies = |scope: &Scope| match scope {
-            Scope::Route(name) => (*name == route.name).then_some(2),
-            Scope::Service(name) => (Some(name.as_str()) == service).then_some(1),
-            Scope::Global => Some(0),
-            Scope::Consumer(_) | Scope::ConsumerGroup(_) => None,
-        };
         let json = serde_json::to_value(route).expect("a route has string keys only");
         Self {
             name: route.name.clone(),
@@ -164,7 +179,7 @@ impl RouteView {
             preserve_host: route.preserve_host,
             protocols: Protocols::of(route),
             service: service.and_then(|name| services.get(name)).cloned(),
-            chain: Chain::new(plugins, applies),
+            chain: plugins.of_route(route),
             tally: Arc::default(),
         }
     }

@@ -66,16 +66,17 @@ impl Entity for PluginEntry {
         self.instance_name.as_deref()
     }
 
-    fn show(&self, config: &Config) -> Value {
+    fn show(&self, _: &Config) -> Value {
         let mut options = self.block.to_json();
         mask::hide(&mut options);
         let [mut service, mut route, mut consumer, mut group] = [const { Value::Null }; 4];
+        let owner = self.owner.map_or(Value::Null, |id| json!({ "id": id }));
         match &self.scope {
             Scope::Global => {}
-            Scope::Service(name) => service = reference::<Service>(config, name),
-            Scope::Route(name) => route = reference::<Route>(config, name),
-            Scope::Consumer(name) => consumer = reference::<Consumer>(config, name),
-            Scope::ConsumerGroup(name) => group = reference::<ConsumerGroup>(config, name),
+            Scope::Service(_) => service = owner,
+            Scope::Route(_) => route = owner,
+            Scope::Consumer(_) => consumer = owner,
+            Scope::ConsumerGroup(_) => group = owner,
         }
         json!({
             "id": self.id,

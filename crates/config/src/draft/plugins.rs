@@ -38,6 +38,7 @@ impl Reader {
             name: name.to_owned(),
             instance_name: own.instance_name,
             scope,
+            owner: None,
             enabled: own.enabled,
             protocols: own.protocols,
             tags: own.tags,

@@ -1,15 +1,11 @@
 //! Reads `[routes.NAME]`, checks each of its conditions, and finds the service that it names.
 
-use uuid::Uuid;
-
 use super::{At, Reader};
 use crate::block::Block;
 use crate::diagnostics::Problem;
 use crate::entities::{Route, RouteProtocol, RouteSource, Scope, Stamps};
 use crate::file::RouteTable;
-use crate::ids::entity_id;
 use crate::key_path::KeyPath;
-use crate::suggest::one_of;
 use crate::tree::Table;
 use crate::values::network;
 use crate::{host, route_path};
@@ -163,22 +159,6 @@ impl Reader {
             all.push(RouteSource { ip, port: source.port });
         }
         all
-    }
-
-    /// The id of the entity of this name. One that is there but broken is no dangling reference.
-    pub(super) fn reference(&mut self, root: &Table, section: &str, name: &str, path: KeyPath) -> Option<Uuid> {
-        let table = root.get(section).and_then(|node| node.table());
-        let Some(node) = table.and_then(|table| table.get(name)) else {
-            if self.partial {
-                return None;
-            }
-            let names: Vec<&str> = table.map(|table| table.names().collect()).unwrap_or_default();
-            let kind = section.trim_end_matches('s').replace('_', " ");
-            self.problems.push(Problem::at(path, format!("there is no {kind} \"{name}\"")).help(one_of(name, names)));
-            return None;
-        };
-        let written = node.table().and_then(|table| table.get("id")?.text()?.parse().ok());
-        Some(written.unwrap_or_else(|| entity_id(section, name)))
     }
 }
 

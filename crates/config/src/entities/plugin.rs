@@ -31,6 +31,8 @@ pub struct PluginEntry {
     pub instance_name: Option<String>,
     /// Where it applies.
     pub scope: Scope,
+    /// The id of what it belongs to, if it does not apply everywhere.
+    pub owner: Option<Uuid>,
     /// Whether it runs.
     pub enabled: bool,
     /// What requests it applies to may come by.

@@ -1,10 +1,11 @@
 //! All upstreams of a configuration; what is known of their targets comes from the configuration before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sluice_config::{Config, Service, Stamps, Target, TargetPlace};
 use sluice_events::{Bus, Emitter, TargetHealth};
+use uuid::Uuid;
 
 use super::names::Names;
 use super::upstream::{Around, Upstream};
@@ -20,20 +21,25 @@ pub(crate) struct Upstreams {
 
 impl Upstreams {
     pub fn new(config: &Config, bus: &Arc<Bus>, before: Option<&Self>) -> Self {
-        let own: Vec<Target> = config.services.iter().filter_map(|service| own_target(service, config)).collect();
+        let taken: HashSet<String> = config.upstreams.iter().map(|upstream| upstream.name.to_ascii_lowercase()).collect();
+        let own: Vec<Target> = config.services.iter().filter_map(|service| own_target(service, &taken)).collect();
         let hosts = config.targets.iter().chain(&own).filter_map(|target| match &target.place {
             TargetPlace::Name { host, .. } => Some(host.clone()),
             TargetPlace::Address(_) | TargetPlace::Unix(_) => None,
         });
         let names = Names::new(hosts, before.map(|before| &before.names));
         let flipped: Emitter<TargetHealth> = bus.emitter();
+        let mut targets: HashMap<Uuid, Vec<&Target>> = HashMap::new();
+        config.targets.iter().for_each(|target| targets.entry(target.upstream.1).or_default().push(target));
+        let mut served: HashMap<String, Vec<&Service>> = HashMap::new();
+        config.services.iter().for_each(|service| served.entry(service.host.to_ascii_lowercase()).or_default().push(service));
         let named = config.upstreams.iter().map(|upstream| {
-            let targets: Vec<&Target> = config.targets.iter().filter(|target| target.upstream.1 == upstream.id).collect();
+            let name = upstream.name.to_ascii_lowercase();
+            let targets = targets.get(&upstream.id).map_or(&[][..], Vec::as_slice);
             let before = before.and_then(|before| before.get(&upstream.name)).map(|before| &**before);
-            let tls = config.services.iter().filter(|service| service.host.eq_ignore_ascii_case(&upstream.name));
-            let tls = tls.filter_map(|service| UpstreamTls::new(service, config)).next();
-            let built = Upstream::new(upstream, &targets, Around { names: &names, before, flipped: flipped.clone(), tls });
-            (upstream.name.to_ascii_lowercase(), Arc::new(built))
+            let tls = served.get(&name).into_iter().flatten().find_map(|service| UpstreamTls::new(service, config));
+            let built = Upstream::new(upstream, targets, Around { names: &names, before, flipped: flipped.clone(), tls });
+            (name, Arc::new(built))
         });
         let named = named.collect();
         let own = own.iter().map(|target| {
@@ -67,11 +73,10 @@ impl Upstreams {
 }
 
 /// What a service is by itself: the target of an upstream of its own, if its host is a name and no upstream's.
-fn own_target(service: &Service, config: &Config) -> Option<Target> {
+fn own_target(service: &Service, taken: &HashSet<String>) -> Option<Target> {
     let place = TargetPlace::of(&service.host, service.port);
     let named = matches!(place, TargetPlace::Name { .. });
-    let taken = config.upstreams.iter().any(|upstream| upstream.name.eq_ignore_ascii_case(&service.host));
-    (named && !taken).then(|| Target {
+    (named && !taken.contains(&service.host.to_ascii_lowercase())).then(|| Target {
         id: service.id,
         upstream: (service.name.clone(), service.id),
         place,
