@@ -26,8 +26,10 @@ pub(crate) fn brought<'a>(headers: &HeaderMap, tokens: &'a [AdminToken]) -> Brou
     });
     let kong = headers.get("kong-admin-token").map(HeaderValue::as_bytes);
     let sent: Vec<&[u8]> = kong.into_iter().chain(bearer.map(str::as_bytes)).collect();
-    let right = tokens.iter().filter(|token| sent.iter().filter(|sent| is_equal(sent, token.token.as_bytes())).count() > 0);
-    match right.last() {
+    let matches = |token: &AdminToken| sent.iter().filter(|sent| is_equal(sent, token.token.as_bytes())).count() > 0;
+    // To the end, wherever the right one stands.
+    let right = tokens.iter().fold(None, |right, token| if matches(token) { Some(token) } else { right });
+    match right {
         Some(token) => Brought::Right(token),
         None if sent.is_empty() => Brought::Nothing,
         None => Brought::Wrong,

@@ -27,7 +27,7 @@ impl Reader {
             }
         }
         let tokens = self.tokens(table.token, table.tokens, &path);
-        let allowed_hosts = self.allowed_hosts(table.allowed_hosts, &path.key("allowed_hosts"));
+        let allowed_hosts = self.allowed_hosts(&table.allowed_hosts, &path.key("allowed_hosts"));
         let listen = places.iter().map(|(_, place)| place.clone()).collect();
         (Admin { listen, tokens, allowed_hosts, write_back: table.write_back }, places)
     }
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    fn allowed_hosts(&mut self, written: Vec<String>, path: &KeyPath) -> Vec<String> {
+    fn allowed_hosts(&mut self, written: &[String], path: &KeyPath) -> Vec<String> {
         for (index, host) in written.iter().enumerate() {
             if !is_host_name(host) {
                 let problem = Problem::at(path.index(index), format!("`{host}` is no name of a host"));
