@@ -10,7 +10,7 @@ use crate::harness::{Answer, DEADLINE, Gateway, eventually, httpbin, run};
 
 /// The body of an answer with this status.
 #[track_caller]
-fn is(answer: Answer, status: u16) -> Value {
+fn is(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.body);
     answer.json()
 }
@@ -50,7 +50,7 @@ fn a_service_with_a_route_and_a_limit_is_made_by_kongs_commands() {
         "{text}"
     );
     let gateway = gateway.restart();
-    assert_eq!(is(gateway.admin("GET", "/services/demo", ""), 200)["id"], service["id"]);
+    assert_eq!(is(&gateway.admin("GET", "/services/demo", ""), 200)["id"], service["id"]);
     assert_eq!(gateway.get("/demo", &[]).status, 401);
 }
 
@@ -136,7 +136,7 @@ fn entities_refuse_in_kongs_words() {
     );
     let before = gateway.config_text();
     let check = |method: &str, path: &str, body: Value, status: u16, code: Value, said: &str| {
-        let answer = is(gateway.admin(method, path, &body.to_string()), status);
+        let answer = is(&gateway.admin(method, path, &body.to_string()), status);
         assert_eq!(answer["code"], code, "{answer}");
         assert!(answer["message"].as_str().unwrap().contains(said), "{said}: {answer}");
         assert_eq!(gateway.config_text(), before, "{method} {path} {body}");
@@ -227,29 +227,29 @@ fn a_change_of_an_old_version_is_refused() {
 #[test]
 fn put_makes_and_replaces_and_delete_is_final() {
     let gateway = Gateway::start("");
-    let put = |path: &str, body: Value| is(gateway.admin("PUT", path, &body.to_string()), 200);
+    let put = |path: &str, body: Value| is(&gateway.admin("PUT", path, &body.to_string()), 200);
     let id = "5f1d7e76-3c7c-4a0c-9d1a-5c1d2a1b3c4d";
     assert_eq!(put(&format!("/services/{id}"), json!({ "name": "a", "host": "h", "retries": 1, "tags": ["x"] }))["id"], id);
     assert_eq!(put("/services/a", json!({ "host": "i" }))["retries"], 5);
-    assert_eq!(is(gateway.admin("GET", &format!("/services/{id}"), ""), 200)["host"], "i");
+    assert_eq!(is(&gateway.admin("GET", &format!("/services/{id}"), ""), 200)["host"], "i");
     put("/upstreams/u", json!({ "algorithm": "least-connections" }));
     assert_eq!(put("/upstreams/u/targets/127.0.0.1:9", json!({ "weight": 3 }))["weight"], 3);
     assert_eq!(put("/upstreams/u", json!({}))["algorithm"], "round-robin");
-    assert_eq!(is(gateway.admin("GET", "/upstreams/u/targets", ""), 200)["data"][0]["weight"], 3);
+    assert_eq!(is(&gateway.admin("GET", "/upstreams/u/targets", ""), 200)["data"][0]["weight"], 3);
     put("/consumer_groups/gold", json!({}));
     put("/consumers/ada@example.com", json!({ "custom_id": "7" }));
-    is(gateway.admin("POST", "/consumers/ada@example.com/consumer_groups", r#"{"group":"gold"}"#), 201);
-    assert_eq!(is(gateway.admin("GET", "/consumer_groups/gold/consumers", ""), 200)["data"][0]["username"], "ada@example.com");
-    assert_eq!(is(gateway.admin("GET", "/consumers?custom_id=7", ""), 200)["data"][0]["username"], "ada@example.com");
+    is(&gateway.admin("POST", "/consumers/ada@example.com/consumer_groups", r#"{"group":"gold"}"#), 201);
+    assert_eq!(is(&gateway.admin("GET", "/consumer_groups/gold/consumers", ""), 200)["data"][0]["username"], "ada@example.com");
+    assert_eq!(is(&gateway.admin("GET", "/consumers?custom_id=7", ""), 200)["data"][0]["username"], "ada@example.com");
     put("/consumers/ada@example.com/acls/admins", json!({}));
-    let jwt = is(gateway.admin("POST", "/consumers/ada@example.com/jwt", "{}"), 201);
+    let jwt = is(&gateway.admin("POST", "/consumers/ada@example.com/jwt", "{}"), 201);
     assert_eq!((jwt["key"].as_str().unwrap().len(), jwt["secret"].as_str().unwrap().len()), (32, 32));
-    let tags = is(gateway.admin("PATCH", "/services/a", r#"{"tags":["x","y"]}"#), 200);
+    let tags = is(&gateway.admin("PATCH", "/services/a", r#"{"tags":["x","y"]}"#), 200);
     assert_eq!(
-        is(gateway.admin("GET", "/tags/y", ""), 200)["data"],
+        is(&gateway.admin("GET", "/tags/y", ""), 200)["data"],
         json!([{ "entity_name": "services", "entity_id": id, "tag": "y" }])
     );
-    assert_eq!(is(gateway.admin("GET", "/services?tags=x,y", ""), 200)["data"], json!([tags]));
+    assert_eq!(is(&gateway.admin("GET", "/services?tags=x,y", ""), 200)["data"], json!([tags]));
     for (path, status) in [
         ("/consumers/ada@example.com/acls/admins", 204),
         ("/consumers/ada@example.com/acls/admins", 404),
@@ -262,7 +262,7 @@ fn put_makes_and_replaces_and_delete_is_final() {
         assert_eq!(gateway.admin("DELETE", path, "").status, status, "{path}");
     }
     for section in ["services", "consumers", "upstreams", "consumer_groups"] {
-        assert_eq!(is(gateway.admin("GET", &format!("/{section}"), ""), 200)["data"], json!([]), "{section}");
+        assert_eq!(is(&gateway.admin("GET", &format!("/{section}"), ""), 200)["data"], json!([]), "{section}");
     }
 }
 
@@ -291,7 +291,7 @@ fn add_until_it_dies(admin: std::net::SocketAddr, client: usize, most: usize) ->
 }
 
 fn usernames(gateway: &Gateway) -> BTreeSet<String> {
-    let all = is(gateway.admin("GET", "/consumers?size=1000", ""), 200);
+    let all = is(&gateway.admin("GET", "/consumers?size=1000", ""), 200);
     all["data"].as_array().unwrap().iter().map(|one| one["username"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -107,7 +107,7 @@ impl Declarative {
                 consumer.insert(ours.into(), credentials);
             }
         }
-        let groups: Vec<String> = list_of_values(&mut consumer, "groups").iter().map(|group| name_in(group)).collect();
+        let groups: Vec<String> = list_of_values(&mut consumer, "groups").iter().map(name_in).collect();
         if !groups.is_empty() {
             consumer.insert("groups".into(), json!(groups));
         }

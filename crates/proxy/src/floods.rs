@@ -1,11 +1,10 @@
 //! Who has flooded a connection of HTTP/2 lately: his next ones may say less at once, so that coming again and again costs
 //! others ever less. Nobody is refused for it: whoever shares his address asks as before.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dashmap::DashMap;
 use tokio::time::Instant;
 
 use crate::crowd::subscriber;
@@ -19,29 +18,24 @@ const FORGIVEN: Duration = Duration::from_secs(10);
 
 /// The addresses, and until when each is remembered. Only floods and new connections of HTTP/2 come here.
 #[derive(Default)]
-pub(crate) struct Floods(Mutex<HashMap<IpAddr, Instant>>);
+pub(crate) struct Floods(DashMap<IpAddr, Instant>);
 
 impl Floods {
     /// How many of an address are remembered.
     pub fn of(&self, ip: IpAddr) -> u32 {
-        self.known().get(&subscriber(ip)).map_or(0, |until| left(*until))
+        self.0.get(&subscriber(ip)).map_or(0, |until| left(*until))
     }
 
     /// One more of this address.
     pub fn add(&self, ip: IpAddr) {
-        let (mut known, now) = (self.known(), Instant::now());
-        if known.len() >= MOST {
-            known.retain(|_, until| *until > now);
+        let (ip, now) = (subscriber(ip), Instant::now());
+        if self.0.len() >= MOST {
+            self.0.retain(|_, until| *until > now);
         }
-        let (ip, full) = (subscriber(ip), known.len() >= MOST);
-        let until = known.get(&ip).copied().unwrap_or(now).max(now) + FORGIVEN;
-        if !full || known.contains_key(&ip) {
-            known.insert(ip, until.min(now + FORGIVEN * WORST));
+        if self.0.len() < MOST || self.0.contains_key(&ip) {
+            let mut until = self.0.entry(ip).or_insert(now);
+            *until = ((*until).max(now) + FORGIVEN).min(now + FORGIVEN * WORST);
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

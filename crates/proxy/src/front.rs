@@ -192,11 +192,16 @@ impl Front {
     }
 }
 
+/// How many streams may be given up before anybody has looked at them. Left to itself it is 20, and a client that gives up
+/// hundreds at once on a busy machine would be cut off; what is too many `allowance.rs` says, long before this.
+const RESET_UNSEEN: usize = 1000;
+
 /// What HTTP/2 is let to be: Pingora's limits (100 streams, as few as RFC 9113 asks for, and 64 KiB of headers), and less
 /// to be held.
 fn streams() -> H2Options {
     let mut options = default_h2_options();
     options.max_send_buffer_size(SEND_BUFFER);
+    options.max_pending_accept_reset_streams(RESET_UNSEEN);
     options
 }
 

@@ -122,7 +122,9 @@ async fn the_node_tells_how_it_is() {
             "POST, OPTIONS"
         } else if path.ends_with("healthy") {
             "PUT, OPTIONS"
-        } else if ["consumer_groups/consumer_groups", "consumer_groups/consumers/consumers"].iter().any(|end| path.ends_with(end))
+        } else if ["consumers/consumer_groups/consumer_groups", "consumer_groups/consumers/consumers"]
+            .iter()
+            .any(|end| path.ends_with(end))
         {
             "DELETE, OPTIONS"
         } else if path == "/config/check" {

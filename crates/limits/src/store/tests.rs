@@ -1,3 +1,5 @@
+//! The table of keys from outside: what it counts, whom it forgets, and what it does when it is full.
+
 use std::thread;
 
 use super::*;
