@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use sluice_events::EventKind;
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -161,10 +162,13 @@ impl Engine {
 
     /// Connections belong to the engine's runtime, so whatever uses them runs there.
     async fn run_here<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Refused> {
-        let broke_down = || Refused::Conflict("the handler broke down".into());
-        let at_work = tokio::time::timeout(START, self.runtime.wait()).await;
-        let runtime = at_work.map_err(|_| Refused::Conflict("the hooks are not at work yet".into()))?;
-        runtime.spawn(work).await.map_err(|_| broke_down())
+        let runtime = self.at_work().await.ok_or_else(|| Refused::Conflict("the hooks are not at work yet".into()))?;
+        runtime.spawn(work).await.map_err(|_| Refused::Conflict("the handler broke down".into()))
+    }
+
+    /// The engine's runtime, once the hooks are at work; none if that takes too long.
+    async fn at_work(&self) -> Option<&Handle> {
+        tokio::time::timeout(START, self.runtime.wait()).await.ok()
     }
 
     async fn look_in<T: Send + 'static>(
@@ -172,7 +176,7 @@ impl Engine {
         look: impl FnOnce(&std::path::Path) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Refused> {
         // Before that there may be nothing to look in; if it takes too long, whoever looks is told.
-        let _ = tokio::time::timeout(START, self.runtime.wait()).await;
+        let _ = self.at_work().await;
         // What was told before can be seen.
         self.around.outbox.flush().await;
         let dir = self.around.outbox.dir().to_owned();

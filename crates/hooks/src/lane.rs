@@ -5,6 +5,7 @@
 
 mod keeping;
 mod switches;
+mod tries;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,20 +17,18 @@ use tokio::time::Instant;
 use tracing::warn;
 use uuid::Uuid;
 
-use self::keeping::{Ledger, wall};
+use self::keeping::Ledger;
 pub(crate) use self::switches::Replayed;
+pub(crate) use self::tries::Outcome;
 use crate::around::Around;
 use crate::breaker::Breaker;
 use crate::dedup::Dedup;
 use crate::digest::Digest;
-use crate::handler::Failure;
 use crate::hook::Hook;
 use crate::job::Job;
-use crate::outbox::State as Ended;
 use crate::pace::Pace;
 use crate::queue::Queue;
 use crate::quiet::Quiet;
-use crate::record::Try;
 use crate::reports;
 use crate::standing::Standing;
 use crate::stats::{Counts, HookStats};
@@ -72,12 +71,6 @@ pub(crate) enum Step {
     Wait(Option<Instant>),
     /// There will be nothing more.
     End,
-}
-
-/// What became of a try.
-pub(crate) struct Outcome {
-    pub result: Result<(), Failure>,
-    pub record: Try,
 }
 
 impl Lane {
@@ -208,34 +201,6 @@ impl Lane {
         Step::Start(job, state.hook.clone())
     }
 
-    /// A try is over.
-    pub fn finish(&self, job: &Job, outcome: Outcome, now: Instant) {
-        let mut state = self.state();
-        state.under_way.remove(&job.seq);
-        let Outcome { result, record } = outcome;
-        match result {
-            Ok(()) => {
-                state.breaker.succeeded();
-                state.works(&self.around);
-                state.counts.delivered += job.count;
-                state.ended(job, Ended::Delivered, record, &self.around);
-            }
-            Err(Failure::GiveUp { reason }) => {
-                state.give_up(job, &reason, record, &self.around, now);
-                state.fails(&self.around, now);
-            }
-            Err(Failure::Gone { reason }) => {
-                state.give_up(job, &reason, record, &self.around, now);
-                state.disable(&reason, &self.around, now);
-            }
-            Err(Failure::Retry { reason, after }) => {
-                state.breaker.failed(now);
-                state.try_again(job, (&reason, after), record, &self.around, now);
-                state.fails(&self.around, now);
-            }
-        }
-    }
-
     /// The hook is gone. What is under way may end; what waits is dropped.
     pub fn close(&self, now: Instant) {
         let mut state = self.state();
@@ -351,27 +316,6 @@ impl State {
         self.drop_job(overflow, around, now);
     }
 
-    /// A try failed that is not the last, unless nobody wants it any more.
-    fn try_again(&mut self, job: &Job, why: (&str, Option<std::time::Duration>), record: Try, around: &Around, now: Instant) {
-        let (reason, after) = why;
-        if self.closed || !self.hook.matches(job.kind) {
-            return self.drop_job(Some(job.clone()), around, now);
-        }
-        let wait = self.hook.policy.schedule.wait(job.attempts + 1, after, fastrand::f64());
-        let Some(wait) = wait.filter(|_| self.standing.disabled.is_none()) else {
-            return self.give_up(job, reason, record, around, now);
-        };
-        let job = Job { attempts: job.attempts + 1, ..job.clone() };
-        self.counts.retried += job.count;
-        if let Some(failed) = self.failures.add(job.count, now) {
-            warn!(hook = %self.hook.name, delivery = %job.id, attempt = job.attempts, failed, "a delivery failed and is tried again: {reason}");
-        }
-        let due = now + wait;
-        self.tried(&job, wall(due, now), record, around);
-        let overflow = self.queue.retry(job, due);
-        self.drop_job(overflow, around, now);
-    }
-
     fn drop_job(&mut self, job: Option<Job>, around: &Around, now: Instant) {
         let Some(job) = job else { return };
         self.counts.dropped += job.count;
@@ -387,15 +331,6 @@ impl State {
             warn!(hook = %self.hook.name, dropped, "events were dropped: they no longer fit the queue or the hook");
             around.reports.dropped(&self.entity, dropped, self.counts.dropped);
         }
-    }
-
-    fn give_up(&mut self, job: &Job, reason: &str, record: Try, around: &Around, now: Instant) {
-        self.counts.failed += job.count;
-        if let Some(failed) = self.failures.add(job.count, now) {
-            warn!(hook = %self.hook.name, delivery = %job.id, failed, "a delivery is given up: {reason}");
-        }
-        around.reports.failed(&self.entity, job, reason, record.status());
-        self.ended(job, Ended::Dead, record, around);
     }
 }
 

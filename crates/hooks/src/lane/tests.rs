@@ -10,7 +10,9 @@ use sluice_config::{ProcessEnvironment, Source};
 use sluice_events::{Bus, RateLimitExceeded, Window};
 
 use super::*;
-use crate::outbox::{Change, Outbox};
+use crate::handler::Failure;
+use crate::outbox::{Change, Outbox, State as Ended};
+use crate::record::Try;
 
 /// Events whose unique fields are these numbers.
 pub(crate) fn occurrences(numbers: impl ExactSizeIterator<Item = u32>) -> Vec<Occurrence> {
