@@ -66,6 +66,11 @@ impl Block {
         Err(problems)
     }
 
+    /// The text that stands under one of its keys.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.node.table()?.get(key)?.text()
+    }
+
     /// A problem at the block itself.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::at(self.path.clone(), message)

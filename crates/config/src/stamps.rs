@@ -7,68 +7,85 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::block::Block;
-use crate::entities::{Config, EventHook, PluginEntry, Stamps};
+use crate::entities::{
+    CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Stamps, Target,
+    Upstream,
+};
 
 impl Config {
     /// Gives every entity its times: what `previous` had already keeps its own, and what differs from it changed `now`.
     pub fn stamp(&mut self, previous: Option<&Config>, now: u64) {
-        let old = previous.map(Config::fingerprints).unwrap_or_default();
-        let stamps = |id: Uuid, print: &Value| match old.get(&id) {
-            Some((stamps, same)) if same == print => *stamps,
-            Some((stamps, _)) => Stamps { updated_at: now, ..*stamps },
-            None => Stamps { created_at: now, updated_at: now },
-        };
-        for service in &mut self.services {
-            service.stamps = stamps(service.id, &untimed(service));
-        }
-        for upstream in &mut self.upstreams {
-            upstream.stamps = stamps(upstream.id, &untimed(upstream));
-        }
-        for target in &mut self.targets {
-            target.stamps = stamps(target.id, &untimed(target));
-        }
-        for route in &mut self.routes {
-            route.stamps = stamps(route.id, &untimed(route));
-        }
-        for consumer in &mut self.consumers {
-            consumer.stamps = stamps(consumer.id, &untimed(consumer));
-        }
-        for group in &mut self.consumer_groups {
-            group.stamps = stamps(group.id, &untimed(group));
-        }
-        for certificate in &mut self.certificates {
-            certificate.stamps = stamps(certificate.id, &untimed(certificate));
-        }
-        for sni in &mut self.snis {
-            sni.stamps = stamps(sni.id, &untimed(sni));
-        }
-        for authority in &mut self.ca_certificates {
-            authority.stamps = stamps(authority.id, &untimed(authority));
-        }
-        for plugin in &mut self.plugins {
-            plugin.stamps = stamps(plugin.id, &plugin.fingerprint());
-        }
-        for hook in &mut self.event_hooks {
-            hook.stamps = stamps(hook.id, &hook.fingerprint());
-        }
+        carry(&mut self.services, previous.map(|old| &*old.services), now);
+        carry(&mut self.upstreams, previous.map(|old| &*old.upstreams), now);
+        carry(&mut self.targets, previous.map(|old| &*old.targets), now);
+        carry(&mut self.routes, previous.map(|old| &*old.routes), now);
+        carry(&mut self.consumers, previous.map(|old| &*old.consumers), now);
+        carry(&mut self.consumer_groups, previous.map(|old| &*old.consumer_groups), now);
+        carry(&mut self.certificates, previous.map(|old| &*old.certificates), now);
+        carry(&mut self.snis, previous.map(|old| &*old.snis), now);
+        carry(&mut self.ca_certificates, previous.map(|old| &*old.ca_certificates), now);
+        carry(&mut self.plugins, previous.map(|old| &*old.plugins), now);
+        carry(&mut self.event_hooks, previous.map(|old| &*old.event_hooks), now);
     }
+}
 
-    fn fingerprints(&self) -> HashMap<Uuid, (Stamps, Value)> {
-        let services = self.services.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let upstreams = self.upstreams.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let targets = self.targets.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let routes = self.routes.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let consumers = self.consumers.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let groups = self.consumer_groups.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let plugins = self.plugins.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let hooks = self.event_hooks.iter().map(|e| (e.id, (e.stamps, e.fingerprint())));
-        let certificates = self.certificates.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let snis = self.snis.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let authorities = self.ca_certificates.iter().map(|e| (e.id, (e.stamps, untimed(e))));
-        let served = services.chain(upstreams).chain(targets).chain(routes);
-        let own = served.chain(consumers).chain(groups).chain(plugins).chain(hooks);
-        own.chain(certificates).chain(snis).chain(authorities).collect()
+/// What has times.
+trait Stamped {
+    fn id(&self) -> Uuid;
+    fn stamps(&self) -> Stamps;
+    fn set(&mut self, stamps: Stamps);
+    /// Whether both say the same; their times are the same.
+    fn says_the_same_as(&self, other: &Self) -> bool;
+}
+
+fn carry<E: Stamped>(new: &mut [E], old: Option<&[E]>, now: u64) {
+    let old: HashMap<Uuid, &E> = old.into_iter().flatten().map(|entity| (entity.id(), entity)).collect();
+    for entity in new {
+        let Some(old) = old.get(&entity.id()) else {
+            entity.set(Stamps { created_at: now, updated_at: now });
+            continue;
+        };
+        entity.set(old.stamps());
+        if !entity.says_the_same_as(old) {
+            entity.set(Stamps { updated_at: now, ..old.stamps() });
+        }
     }
+}
+
+macro_rules! stamped {
+    ($($entity:ty: $same:expr,)*) => {
+        $(impl Stamped for $entity {
+            fn id(&self) -> Uuid {
+                self.id
+            }
+            fn stamps(&self) -> Stamps {
+                self.stamps
+            }
+            fn set(&mut self, stamps: Stamps) {
+                self.stamps = stamps;
+            }
+            fn says_the_same_as(&self, other: &Self) -> bool {
+                let same: fn(&Self, &Self) -> bool = $same;
+                same(self, other)
+            }
+        })*
+    };
+}
+
+// Most entities are as they were, to the last field; what is not may say the same still, such as a route whose service has
+// another name.
+stamped! {
+    Service: |a, b| a == b || shown(a) == shown(b),
+    Upstream: |a, b| a == b || shown(a) == shown(b),
+    Target: |a, b| a == b || shown(a) == shown(b),
+    Route: |a, b| a == b || shown(a) == shown(b),
+    Consumer: |a, b| (&a.username, &a.custom_id, &a.tags) == (&b.username, &b.custom_id, &b.tags),
+    ConsumerGroup: |a, b| (&a.name, &a.tags) == (&b.name, &b.tags),
+    Certificate: |a, b| shown(a) == shown(b),
+    Sni: |a, b| shown(a) == shown(b),
+    CaCertificate: |a, b| shown(a) == shown(b),
+    PluginEntry: |a, b| a.fingerprint() == b.fingerprint(),
+    EventHook: |a, b| a.fingerprint() == b.fingerprint(),
 }
 
 impl PluginEntry {
@@ -102,12 +119,6 @@ impl EventHook {
     }
 }
 
-/// What two versions of an entity are compared by: all but the times.
-fn untimed(entity: &impl Serialize) -> Value {
-    let mut value = serde_json::to_value(entity).expect("entities have string keys only");
-    if let Some(map) = value.as_object_mut() {
-        map.remove("created_at");
-        map.remove("updated_at");
-    }
-    value
+fn shown(entity: &impl Serialize) -> Value {
+    serde_json::to_value(entity).expect("entities have string keys only")
 }

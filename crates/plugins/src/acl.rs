@@ -82,11 +82,24 @@ impl Configured for Acl {
     }
 }
 
+/// The groups that consumers are in by `acls`.
+struct Groups(HashMap<Uuid, Vec<String>>);
+
+impl Groups {
+    fn written(cx: &BuildCx<'_>) -> Self {
+        let mut all: HashMap<Uuid, Vec<String>> = HashMap::new();
+        for (block, owner) in cx.consumers.credentials(ACLS.list) {
+            all.entry(owner.id).or_default().extend(block.read::<Credential>().ok().map(|credential| credential.group));
+        }
+        Self(all)
+    }
+}
+
 impl Options {
     /// The groups of a consumer, in the order of the file.
     fn groups_of(&self, consumer: &Consumer, cx: &BuildCx<'_>) -> Vec<String> {
-        let own = cx.consumers.credentials(ACLS.list).filter(|(_, owner)| owner.id == consumer.id);
-        let mut groups: Vec<String> = own.filter_map(|(block, _)| Some(block.read::<Credential>().ok()?.group)).collect();
+        let written = cx.consumers.shared(|| Groups::written(cx));
+        let mut groups = written.0.get(&consumer.id).cloned().unwrap_or_default();
         if self.include_consumer_groups {
             groups.extend(consumer.groups.iter().filter(|group| !groups.contains(group)).cloned().collect::<Vec<_>>());
         }

@@ -4,6 +4,7 @@
 //! has the name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -24,8 +25,11 @@ pub struct BasicAuth {
     door: Door,
     hide: bool,
     challenge: HeaderValue,
-    by_name: HashMap<String, (Hash, Known)>,
+    by_name: Arc<ByName>,
 }
+
+/// Who has which name, and the hash of his password.
+struct ByName(HashMap<String, (Hash, Known)>);
 
 type Hash = [u8; 32];
 
@@ -85,15 +89,18 @@ impl Configured for BasicAuth {
 
     fn build(options: Options, cx: &BuildCx<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let by_name = credentials::<Credential>(&PASSWORDS, cx).map(|(credential, _, known)| {
-            let known = known.called(&credential.username);
-            (credential.username, (hash(credential.password.as_bytes()), known))
-        });
+        let by_name = || {
+            let all = credentials::<Credential>(&PASSWORDS, cx).map(|(credential, _, known)| {
+                let known = known.called(&credential.username);
+                (credential.username, (hash(credential.password.as_bytes()), known))
+            });
+            ByName(all.collect())
+        };
         let plugin = Self {
             door: Door::new(Self::NAME, options.anonymous.as_deref(), cx, &mut problems),
             hide: options.hide_credentials,
             challenge: challenge("Basic", Some(&options.realm), cx, &mut problems),
-            by_name: by_name.collect(),
+            by_name: cx.consumers.shared(by_name),
         };
         if problems.is_empty() { Ok(plugin) } else { Err(problems) }
     }
@@ -139,7 +146,7 @@ impl BasicAuth {
     /// Whose name and password these are.
     fn known(&self, said: &[u8]) -> Option<&Known> {
         let (name, password) = split(said)?;
-        let found = self.by_name.get(name);
+        let found = self.by_name.0.get(name);
         let expected = found.map_or(&NOBODY, |(hash, _)| hash);
         let right = bool::from(hash(password).ct_eq(expected));
         found.filter(|_| right).map(|(_, known)| known)

@@ -1,5 +1,7 @@
 //! Who may call: consumers and their credentials, shared by the plugins of one configuration.
 
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,6 +42,8 @@ pub struct Consumers {
     by_id: HashMap<Uuid, Arc<Consumer>>,
     /// Credentials by the list that they stand in, unread.
     credentials: Vec<(String, Block, Arc<Consumer>)>,
+    /// What plugins made of credentials.
+    shared: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Consumers {
@@ -76,6 +80,17 @@ impl Consumers {
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
         self.by_id.values()
+    }
+
+    /// What all plugins of a kind need of the credentials, made when the first of them asks: it may be large, and there may be
+    /// many of them.
+    pub(crate) fn shared<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let known = self.shared.borrow().get(&TypeId::of::<T>()).cloned();
+        known.and_then(|known| known.downcast::<T>().ok()).unwrap_or_else(|| {
+            let made = Arc::new(make());
+            self.shared.borrow_mut().insert(TypeId::of::<T>(), made.clone());
+            made
+        })
     }
 
     /// The credentials in the lists of this name.

@@ -15,7 +15,7 @@ fn kind_of(list: &str) -> Option<&'static CredentialKind> {
 
 /// The id of a credential: it is written, or follows from where the credential stands.
 pub fn credential_id(table: &str, block: &Block) -> Uuid {
-    let written = block.to_json()["id"].as_str().and_then(|id| id.parse().ok());
+    let written = block.text("id").and_then(|id| id.parse().ok());
     written.unwrap_or_else(|| entity_id(table, &block.path().to_string()))
 }
 

@@ -1,6 +1,7 @@
 //! Plugin `key-auth`: a key in a header or in the query tells who calls.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -22,8 +23,11 @@ pub struct KeyAuth {
     in_query: bool,
     hide: bool,
     challenge: HeaderValue,
-    keys: Secrets<Known>,
+    keys: Arc<Keys>,
 }
+
+/// Who has which key.
+struct Keys(Secrets<Known>);
 
 struct KeyName {
     header: HeaderName,
@@ -120,7 +124,9 @@ impl Configured for KeyAuth {
             in_query: options.key_in_query,
             hide: options.hide_credentials,
             challenge: challenge("Key", options.realm.as_deref(), cx, &mut problems),
-            keys: credentials::<Credential>(&KEYS, cx).map(|(credential, _, known)| (credential.key, known)).collect(),
+            keys: cx.consumers.shared(|| {
+                Keys(credentials::<Credential>(&KEYS, cx).map(|(credential, _, known)| (credential.key, known)).collect())
+            }),
         };
         if problems.is_empty() { Ok(plugin) } else { Err(problems) }
     }
@@ -143,7 +149,7 @@ impl Plugin for KeyAuth {
         }
         let refuse = |reason: &'static str| Refusal::new(reason, &self.challenge);
         let known = match self.find(cx) {
-            Found::One(key) => self.keys.get(key.as_bytes()).ok_or_else(|| refuse("Unauthorized")),
+            Found::One(key) => self.keys.0.get(key.as_bytes()).ok_or_else(|| refuse("Unauthorized")),
             Found::None => Err(refuse("No API key found in request")),
             Found::Several => Err(refuse("Duplicate API key found")),
         };
