@@ -132,6 +132,18 @@ fn no_spelling_of_a_path_walks_around_its_plugins() {
     assert_eq!(gateway.get(&absolute, &[]).status, 401);
 }
 
+/// Reads a request to its end, which is that of its head or of the body "once"; its first line.
+fn whole_request(stream: &mut std::net::TcpStream) -> Option<String> {
+    let (mut text, mut piece) = (String::new(), [0; 4096]);
+    while !text.contains("\r\n\r\n") || (text.starts_with("POST") && !text.contains("once")) {
+        match stream.read(&mut piece).unwrap_or(0) {
+            0 => return None,
+            read => text.push_str(&String::from_utf8_lossy(&piece[..read])),
+        }
+    }
+    Some(text.lines().next().unwrap_or_default().to_owned())
+}
+
 /// An upstream that answers the first request of a connection and hangs up at the second; it tells what it was asked.
 fn forgetful() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -141,11 +153,9 @@ fn forgetful() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
         for stream in listener.incoming() {
             let (mut stream, tell) = (stream.unwrap(), tell.clone());
             std::thread::spawn(move || {
-                let mut request = [0; 4096];
                 for answer in [&b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"[..], b""] {
-                    let read = stream.read(&mut request).unwrap_or(0);
-                    let line = String::from_utf8_lossy(&request[..read]).lines().next().unwrap_or_default().to_owned();
-                    if read == 0 || tell.send(line).is_err() || stream.write_all(answer).is_err() {
+                    let Some(line) = whole_request(&mut stream) else { return };
+                    if tell.send(line).is_err() || stream.write_all(answer).is_err() {
                         return;
                     }
                 }

@@ -1,10 +1,10 @@
 //! Who may call: consumers and their credentials, shared by the plugins of one configuration.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dashmap::DashMap;
 use http::HeaderValue;
 use sluice_config::{Block, Config};
 use sluice_events::Entity;
@@ -43,7 +43,7 @@ pub struct Consumers {
     /// Credentials by the list that they stand in, unread.
     credentials: Vec<(String, Block, Arc<Consumer>)>,
     /// What plugins made of credentials.
-    shared: RefCell<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    shared: DashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
 impl Consumers {
@@ -85,10 +85,10 @@ impl Consumers {
     /// What all plugins of a kind need of the credentials, made when the first of them asks: it may be large, and there may be
     /// many of them.
     pub(crate) fn shared<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
-        let known = self.shared.borrow().get(&TypeId::of::<T>()).cloned();
+        let known = self.shared.get(&TypeId::of::<T>()).map(|known| known.clone());
         known.and_then(|known| known.downcast::<T>().ok()).unwrap_or_else(|| {
             let made = Arc::new(make());
-            self.shared.borrow_mut().insert(TypeId::of::<T>(), made.clone());
+            self.shared.insert(TypeId::of::<T>(), made.clone());
             made
         })
     }
