@@ -16,7 +16,7 @@ pub struct Reach {
     /// configuration file
     #[arg(long, global = true, value_name = "URL")]
     pub admin: Option<String>,
-    /// What the Admin API wants to be sent; without it, a token of [admin] of the configuration file
+    /// What the Admin API wants to be sent; without it, a token that `admin` of the configuration file has
     #[arg(long, global = true, env = "SLUICE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
 }
