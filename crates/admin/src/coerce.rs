@@ -8,7 +8,7 @@ use sluice_hooks::HANDLERS;
 use sluice_plugins::PLUGINS;
 
 /// The schema of the whole file.
-pub(crate) static FILE: LazyLock<Value> = LazyLock::new(|| {
+pub static FILE: LazyLock<Value> = LazyLock::new(|| {
     let credentials = PLUGINS.iter().filter_map(|kind| kind.credential).map(|kind| (kind.list, (kind.schema)()));
     json_schema(&Extensions {
         plugins: PLUGINS.iter().map(|kind| (kind.name, (kind.schema)())).collect(),

@@ -1,6 +1,6 @@
 //! A kind of entity that is made, changed and deleted here, and so in the file.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sluice_config::{Config, KeyPath};
 
 use crate::control::{Planned, Step};
@@ -15,6 +15,19 @@ pub(crate) enum Extent {
     Whole,
     /// What is not said stays.
     Fields,
+}
+
+impl Extent {
+    /// The step that makes the table at this place say so. An id stays, and of a whole entity what is to be kept.
+    pub fn step(self, at: KeyPath, table: Map<String, Value>, mut keep: Vec<String>) -> Step {
+        match self {
+            Self::Fields => Step::Merge { at, changes: table },
+            Self::Whole => {
+                keep.push("id".to_owned());
+                Step::Put { at, table, keep }
+            }
+        }
+    }
 }
 
 /// A kind of entity that can be changed.

@@ -55,6 +55,7 @@ mod violations;
 use std::sync::Arc;
 
 pub use caller::Caller;
+pub use coerce::FILE as FILE_SCHEMA;
 pub use control::{
     AddressHealth, Changed, Control, Plan, Planned, Refusal, Replaced, Status, Step, TargetHealth, UpstreamHealth,
 };

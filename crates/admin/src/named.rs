@@ -89,14 +89,8 @@ impl<E: Named> Editable for E {
             None => Vec::new(),
         };
         let (table, mut keep) = sent.into_table(extent)?;
-        steps.push(match extent {
-            Extent::Fields => Step::Merge { at: at.clone(), changes: table },
-            Extent::Whole => {
-                keep.extend(E::children());
-                keep.push("id".to_owned());
-                Step::Put { at: at.clone(), table, keep }
-            }
-        });
+        keep.extend(E::children());
+        steps.push(extent.step(at.clone(), table, keep));
         Ok(Planned { steps, at, id: self.id() })
     }
 

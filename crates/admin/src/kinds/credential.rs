@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use sluice_config::{Block, Config, Consumer, KeyPath};
-use sluice_plugins::{PLUGINS, credential_id};
+use sluice_plugins::credential_id;
 use uuid::Uuid;
 
+use crate::coerce;
 use crate::control::{Planned, Step};
 use crate::editable::{Editable, Extent};
 use crate::entities::Entity;
@@ -124,7 +125,7 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
     const KEY: &'static str = TABLES[TABLE].key;
 
     fn schema() -> &'static Value {
-        &Value::Null
+        &coerce::table_of(Consumer::TABLE)["properties"][Self::KIND.list]["items"]
     }
 
     fn create(mut sent: Sent, config: &Config) -> Result<Planned, Error> {
@@ -133,7 +134,6 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
         if consumer.is_none() && !sent.violations.has(&KeyPath::of(["consumer"])) {
             sent.refuse("consumer", MISSING);
         }
-        as_form(&mut sent, Self::KIND);
         for field in
             Self::KIND.made_up.iter().filter(|field| sent.fields.get(**field).is_none_or(Value::is_null)).collect::<Vec<_>>()
         {
@@ -170,7 +170,6 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
         if sent.reference::<Consumer>("consumer", config)?.is_some_and(|other| other.id != consumer.id) {
             sent.refuse("consumer", "cannot be changed; make a new credential and delete this one");
         }
-        as_form(&mut sent, Self::KIND);
         sent.drop_unchanged(&self.show(config), extent);
         if extent == Extent::Whole {
             for field in Self::KIND.made_up.iter().chain(Self::KIND.required) {
@@ -181,18 +180,11 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
             }
         }
         let sent_fields = sent.fields.clone();
-        let (table, mut keep) = sent.into_table(extent)?;
+        let (table, keep) = sent.into_table(extent)?;
         Self::check_unique(&sent_fields, (consumer, Some(self.id)), config)?;
         let at = self.block(config).path().clone();
-        let step = match extent {
-            Extent::Fields => Step::Merge { at: at.clone(), changes: table },
-            Extent::Whole => {
-                keep.push("id".to_owned());
-                Step::Put { at: at.clone(), table, keep }
-            }
-        };
         // Its id stays, also if it followed from its place so far.
-        Ok(Planned { steps: vec![step], at, id: self.id })
+        Ok(Planned { steps: vec![extent.step(at.clone(), table, keep)], at, id: self.id })
     }
 
     fn delete(&self, config: &Config) -> Result<Vec<Step>, Error> {
@@ -233,16 +225,6 @@ impl<const TABLE: usize> Credential<TABLE> {
             (true, ACLS) => Err(Error::Unique(vec![("consumer", json!({ "id": consumer.id })), (key, value.clone())])),
             (true, _) => Err(Error::Unique(vec![(key, value.clone())])),
         }
-    }
-}
-
-/// The tags of a form, which may be one string.
-fn as_form(sent: &mut Sent, table: &Table) {
-    let kind = PLUGINS.iter().filter_map(|kind| kind.credential).find(|kind| kind.list == table.list);
-    if let (true, Some(kind)) = (sent.is_form, kind) {
-        let mut value = Value::Object(std::mem::take(&mut sent.fields));
-        crate::coerce::coerce(&mut value, &(kind.schema)());
-        sent.fields = value.as_object().cloned().unwrap_or_default();
     }
 }
 

@@ -174,17 +174,10 @@ impl Editable for PluginEntry {
         own.drop_unchanged(&shown["config"], extent);
         sent.fields.extend(own.fields);
         sent.keep.extend(own.keep);
-        let (table, mut keep) = sent.into_table(extent).map_err(in_config)?;
+        let (table, keep) = sent.into_table(extent).map_err(in_config)?;
         check_instance(&table, Some(self), config)?;
         let at = self.block.path().clone();
-        let step = match extent {
-            Extent::Fields => Step::Merge { at: at.clone(), changes: table },
-            Extent::Whole => {
-                keep.push("id".to_owned());
-                Step::Put { at: at.clone(), table, keep }
-            }
-        };
-        Ok(Planned { steps: vec![step], at, id: self.id })
+        Ok(Planned { steps: vec![extent.step(at.clone(), table, keep)], at, id: self.id })
     }
 
     fn delete(&self, _: &Config) -> Result<Vec<Step>, Error> {
