@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use sluice_admin::Step;
-use sluice_config::KeyPath;
+use sluice_config::{KeyPath, Source};
 
 use super::tests::apply_to;
+use super::{Refusal, in_whole, one_by_one};
 
 /// An entity as somebody wrote it: its header or key with what stands around it, on lines of their own.
 #[derive(Clone, Debug)]
@@ -36,6 +37,17 @@ fn document() -> impl Strategy<Value = Vec<Written>> {
     proptest::collection::vec(entity(), 1..8).prop_map(|all| {
         let all = all.into_iter().enumerate();
         all.map(|(n, (form, comment, value))| written(format!("e{n}"), form, &comment, value)).collect()
+    })
+}
+
+/// Entities of two sections, in any order.
+fn mixed() -> impl Strategy<Value = Vec<(&'static str, Written)>> {
+    (document(), any::<u8>()).prop_map(|(all, sections)| {
+        let of = |(n, one): (usize, Written)| match sections >> n & 1 {
+            0 => ("s", one),
+            _ => ("t", Written { text: one.text.replace("[s.", "[t.").replace("[ s ", "[ t "), ..one }),
+        };
+        all.into_iter().enumerate().map(of).collect()
     })
 }
 
@@ -87,5 +99,45 @@ proptest! {
         let put = Step::Put { at: at.clone(), table: table(&json!({ "x": value, "inner": { "y": [value] } })), keep: Vec::new() };
         let after = apply_to(&before, &[put, Step::Remove { at }]).expect("it fits");
         prop_assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_part_says_what_the_whole_would(all in mixed(), returns in any::<bool>(), top in "(# top\n)?(first = 1\n)?", end in "(# end\n)?", pick in any::<prop::sample::Index>(), kind in 0..9usize, value in any::<i64>()) {
+        let (section, one) = &all[pick.index(all.len())];
+        let at = KeyPath::of([*section, &one.name]);
+        let new = || table(&json!({ "x": value, "inner": { "y": [value] } }));
+        let step = match kind {
+            0 => Step::Merge { at, changes: table(&json!({ "x": value, "new": { "a": [value] } })) },
+            1 => Step::Put { at, table: table(&json!({ "x": value })), keep: Vec::new() },
+            2 => Step::Remove { at },
+            3 => Step::Push { at: at.key("list"), value: json!({ "x": value }) },
+            4 => Step::Put { at: at.key("plugins").key("p"), table: new(), keep: Vec::new() },
+            5 => Step::Put { at: KeyPath::of([section, "new"]), table: new(), keep: Vec::new() },
+            6 => Step::Put { at: KeyPath::of([section, "new", "plugins", "p"]), table: new(), keep: Vec::new() },
+            7 => Step::Put { at, table: table(&json!({ "inner": { "z": value } })), keep: vec!["x".into(), "list".into()] },
+            _ => Step::Rename { at, name: "other".into() },
+        };
+        let text: String = [top].into_iter().chain(all.iter().map(|(_, one)| one.text.clone())).chain([end]).collect();
+        let text = if returns { text.replace('\n', "\r\n") } else { text };
+        let whole = in_whole(&[Source::new("a", &*text)], std::slice::from_ref(&step)).map(|files| files[0].text.clone());
+        let part = one_by_one(&[Source::new("a", &*text)], &[step]).map(|files| files[0].text.clone());
+        let said = |refusal: Refusal| match refusal {
+            Refusal::File(reason) => reason,
+            _ => "another".to_owned(),
+        };
+        // Where a new header comes and what spaces it has may differ; the lines are the same, and so is what they say.
+        let lines = |text: &str| {
+            let header = |line: &str| if line.starts_with('[') { line.replace(' ', "") } else { line.to_owned() };
+            let mut lines: Vec<String> = text.lines().map(header).collect();
+            lines.sort();
+            lines
+        };
+        match (part, whole) {
+            (Ok(part), Ok(whole)) => {
+                prop_assert_eq!(toml::from_str::<toml::Table>(&part), toml::from_str(&whole), "{}", text);
+                prop_assert_eq!(lines(&part), lines(&whole), "{}", text);
+            }
+            (part, whole) => prop_assert_eq!(part.map_err(said), whole.map_err(said), "{}", text),
+        }
     }
 }
