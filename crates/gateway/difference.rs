@@ -1,8 +1,6 @@
 //! What is different between two configurations: entity by entity, for the log, for hooks, and for whoever asks first.
 
-use std::collections::{HashMap, HashSet};
-
-use sluice_admin::{Row, TABLES, Told};
+use sluice_admin::{Change, Row, TABLES, Told};
 use sluice_config::Config;
 use sluice_events::Operation;
 
@@ -34,25 +32,17 @@ impl Difference {
 
 /// What differs between the two, in the order of the tables.
 pub fn differences(before: &Config, after: &Config) -> Vec<Difference> {
-    let mut all = Vec::new();
-    for table in TABLES {
-        let (before, after) = (table.rows(before), table.rows(after));
-        let kept: HashSet<_> = after.iter().map(|row| row.id).collect();
-        let (mut old, gone): (HashMap<_, _>, Vec<_>) = {
-            let (old, gone): (Vec<Row>, Vec<Row>) = before.into_iter().partition(|row| kept.contains(&row.id));
-            (old.into_iter().map(|row| (row.id, row)).collect(), gone)
-        };
-        let of_table = |operation, row, old| Difference { table: table.name, operation, row, old };
-        for row in after {
-            match old.remove(&row.id) {
-                None => all.push(of_table(Operation::Create, row, None)),
-                Some(old) if !old.says_the_same_as(&row) => all.push(of_table(Operation::Update, row, Some(old))),
-                Some(_) => {}
-            }
-        }
-        all.extend(gone.into_iter().map(|row| of_table(Operation::Delete, row, None)));
-    }
-    all
+    let of_table = |table: &'static sluice_admin::Table| {
+        table.changes(before, after).into_iter().filter_map(|change| {
+            let (operation, row, old) = match change {
+                Change { old, new: Some(row) } if old.is_none() => (Operation::Create, row, None),
+                Change { old, new: Some(row) } => (Operation::Update, row, old),
+                Change { old, new: None } => (Operation::Delete, old?, None),
+            };
+            Some(Difference { table: table.name, operation, row, old })
+        })
+    };
+    TABLES.iter().flat_map(of_table).collect()
 }
 
 /// The entities of one operation, by name.

@@ -25,6 +25,10 @@ pub(crate) trait Entity: Clone + Send + Sync + 'static {
     fn unshown(&self, _: &Config) -> Value {
         Value::Null
     }
+    /// Whether it is as it was in an older configuration, seen at a glance. Where it is not, what is seen of both is compared.
+    fn is_as_it_was(&self, _: &Config, _: (&Self, &Config)) -> bool {
+        false
+    }
     /// Whether this stands for it in a path, in the place of its id.
     fn is_called(&self, key: &str, _: &Config) -> bool {
         self.name() == Some(key)
@@ -74,5 +78,8 @@ impl Entity for EventHook {
     }
     fn unshown(&self, _: &Config) -> Value {
         self.fingerprint()
+    }
+    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
+        self == old
     }
 }

@@ -1,5 +1,7 @@
 //! Entities by the tables that Kong has for them, for whoever tells of what became of them.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sluice_config::{
@@ -34,6 +36,15 @@ pub struct Table {
     /// Kong's name of it.
     pub name: &'static str,
     rows: fn(&Config) -> Vec<Row>,
+    changes: fn(&Config, &Config) -> Vec<Change>,
+}
+
+/// What became of an entity: one that is new has no `old`, and one that is gone no `new`.
+pub struct Change {
+    /// As it was.
+    pub old: Option<Row>,
+    /// As it is.
+    pub new: Option<Row>,
 }
 
 /// What becomes, or would become, of an entity.
@@ -61,20 +72,51 @@ pub struct Row {
 
 impl Table {
     const fn of<E: Entity>() -> Self {
-        let rows = |config: &Config| {
-            let row = |entity: &E| Row { id: entity.id(), shown: entity.show(config), unshown: entity.unshown(config) };
-            E::all(config).iter().map(row).collect()
-        };
-        Self { name: E::TABLE, rows }
+        let rows = |config: &Config| E::all(config).iter().map(|entity| Row::of(entity, config)).collect();
+        Self { name: E::TABLE, rows, changes: changes::<E> }
     }
 
     /// Its entities, in the order of the file.
     pub fn rows(&self, config: &Config) -> Vec<Row> {
         (self.rows)(config)
     }
+
+    /// What differs between two configurations, in the order of the new one; what is gone comes last.
+    pub fn changes(&self, before: &Config, after: &Config) -> Vec<Change> {
+        (self.changes)(before, after)
+    }
+}
+
+fn changes<E: Entity>(before: &Config, after: &Config) -> Vec<Change> {
+    let (old, new) = (E::all(before), E::all(after));
+    let is_same = |(old, new): &(&E, &E)| old.id() == new.id() && new.is_as_it_was(after, (old, before));
+    // Most of a configuration is as it was, above what changed and below it.
+    let above = old.iter().zip(&*new).take_while(is_same).count();
+    let (old, new) = (&old[above..], &new[above..]);
+    let below = old.iter().rev().zip(new.iter().rev()).take_while(is_same).count();
+    let (old, new) = (&old[..old.len() - below], &new[..new.len() - below]);
+    let mut left: HashMap<Uuid, &E> = old.iter().map(|entity| (entity.id(), entity)).collect();
+    let mut all = Vec::new();
+    for entity in new {
+        let old = left.remove(&entity.id());
+        if old.is_some_and(|old| is_same(&(old, entity))) {
+            continue;
+        }
+        let (old, new) = (old.map(|old| Row::of(old, before)), Row::of(entity, after));
+        if !old.as_ref().is_some_and(|old| old.says_the_same_as(&new)) {
+            all.push(Change { old, new: Some(new) });
+        }
+    }
+    let gone = old.iter().filter(|entity| left.contains_key(&entity.id()));
+    all.extend(gone.map(|entity| Change { old: Some(Row::of(entity, before)), new: None }));
+    all
 }
 
 impl Row {
+    fn of<E: Entity>(entity: &E, config: &Config) -> Self {
+        Self { id: entity.id(), shown: entity.show(config), unshown: entity.unshown(config) }
+    }
+
     /// What people call it: its name, or its id if it has none.
     pub fn name(&self) -> String {
         let name = ["name", "username", "target", "group"].iter().find_map(|key| self.shown[*key].as_str());

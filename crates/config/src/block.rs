@@ -14,6 +14,13 @@ pub struct Block {
     node: Node,
 }
 
+/// Whether both say the same under the same keys; what stands above them in the file may have grown.
+impl PartialEq for Block {
+    fn eq(&self, other: &Self) -> bool {
+        self.node.says_the_same_as(&other.node) && self.path == other.path
+    }
+}
+
 impl Block {
     pub(crate) fn new(path: KeyPath, node: Node) -> Self {
         Self { path, node }
@@ -81,7 +88,7 @@ impl Block {
         Problem::at(self.path.join(&KeyPath::of(keys.split('.'))), message)
     }
 
-    /// The options as JSON: what the Admin API shows, and by what two blocks are compared.
+    /// The options as JSON: what the Admin API shows.
     pub fn to_json(&self) -> serde_json::Value {
         self.node.to_json()
     }

@@ -9,8 +9,8 @@ use crate::block::Block;
 use crate::diagnostics::{Diagnostic, Place, Problem};
 use crate::include::join;
 use crate::interpolate::{Environment, interpolate};
-use crate::key_path::KeyPath;
-use crate::secrets::{Secrets, is_place_of_key, is_secret};
+use crate::key_path::{KeyPath, Segment};
+use crate::secrets::{Secrets, is_place_of_key};
 use crate::source::{Position, Source, line};
 use crate::tree::{Node, Table, Value};
 
@@ -85,7 +85,7 @@ impl Document {
         let mut misfits = Vec::new();
         let mut root = Node::from_toml(table.get_ref(), start, &mut misfits);
         problems.extend(misfits);
-        self.resolve(&mut root, &KeyPath::default(), false, env);
+        self.resolve(&mut root, &mut KeyPath::default(), false, env);
         root
     }
 
@@ -163,9 +163,9 @@ impl Document {
     }
 
     /// Replaces references below `node`, and notes what is secret.
-    fn resolve(&mut self, node: &mut Node, path: &KeyPath, secret: bool, env: &dyn Environment) {
+    fn resolve(&mut self, node: &mut Node, path: &mut KeyPath, secret: bool, env: &dyn Environment) {
         let span = node.span.clone();
-        let secret = is_secret(path, secret);
+        let secret = self.secrets.is_secret(path, node, secret);
         match &mut node.value {
             Value::Text(text) => match interpolate(text, env) {
                 None if secret && !is_place_of_key(path, text) => self.secrets.hide(&self.text, span),
@@ -178,12 +178,16 @@ impl Document {
             },
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.resolve(item, &path.index(index), secret, env);
+                    path.0.push(Segment::Index(index));
+                    self.resolve(item, path, secret, env);
+                    path.0.pop();
                 }
             }
             Value::Table(table) => {
                 for (key, value) in &mut table.0 {
-                    self.resolve(value, &path.key(&key.name), secret, env);
+                    path.0.push(Segment::Key(key.name.clone()));
+                    self.resolve(value, path, secret, env);
+                    path.0.pop();
                 }
             }
             // That something is so, or not, is no secret, whatever its name.

@@ -2,10 +2,13 @@
 //!
 //! Rather too much than too little is hidden: the lines that are shown are those with slips in them.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::draft::ENTITIES;
 use crate::key_path::{KeyPath, Segment};
 use crate::suggest::did_you_mean;
+use crate::tree::Node;
 
 /// Keys whose values are secret.
 const SECRET_KEYS: &[&str] =
@@ -44,22 +47,8 @@ pub(crate) struct Secrets {
     spans: Vec<Range<usize>>,
     /// Those that are not in the text.
     values: Vec<String>,
-}
-
-/// Whether what stands at `path` is secret, given whether the table above it is.
-pub(crate) fn is_secret(path: &KeyPath, above: bool) -> bool {
-    let keys: Vec<&str> =
-        path.0.iter().filter_map(|segment| if let Segment::Key(key) = segment { Some(key.as_str()) } else { None }).collect();
-    let credential = matches!(keys.as_slice(), ["consumers", _, key, ..] if !OF_CONSUMERS.contains(key));
-    let by_name = match keys.as_slice() {
-        // Who has a token is told in errors and in the log.
-        ["admin", "tokens", "name"] => return false,
-        // The name of a plugin says what it does, not what it holds.
-        [.., "plugins", _] => false,
-        [.., key] => is_secret_key(key),
-        [] => false,
-    };
-    above || credential || by_name
+    /// Keys that were judged by their names: most of them come again and again.
+    judged: HashMap<String, bool>,
 }
 
 /// Whether a text is where a certificate's key is kept, and not the key.
@@ -78,6 +67,33 @@ fn is_secret_key(key: &str) -> bool {
 }
 
 impl Secrets {
+    /// Whether what stands at `path` is secret, given whether the table above it is.
+    pub fn is_secret(&mut self, path: &KeyPath, node: &Node, above: bool) -> bool {
+        let keys: Vec<&str> =
+            path.0.iter().filter_map(|segment| if let Segment::Key(key) = segment { Some(key.as_str()) } else { None }).collect();
+        let credential = matches!(keys.as_slice(), ["consumers", _, key, ..] if !OF_CONSUMERS.contains(key));
+        let by_name = match keys.as_slice() {
+            // Who has a token is told in errors and in the log.
+            ["admin", "tokens", "name"] => return false,
+            // The name of a plugin says what it does, not what it holds.
+            [.., "plugins", _] => false,
+            // Neither does that of an entity.
+            [section, _] if node.table().is_some() && ENTITIES.contains(section) => false,
+            [.., key] => self.is_secret_key(key),
+            [] => false,
+        };
+        above || credential || by_name
+    }
+
+    fn is_secret_key(&mut self, key: &str) -> bool {
+        if let Some(judged) = self.judged.get(key) {
+            return *judged;
+        }
+        let secret = is_secret_key(key);
+        self.judged.insert(key.to_owned(), secret);
+        secret
+    }
+
     /// Hides a value that is not in the text.
     pub fn hide_value(&mut self, value: String) {
         self.values.push(value);
@@ -181,8 +197,9 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names_even_misspelt() {
-        let check =
-            |path: &[&str], secret: bool| assert_eq!(is_secret(&KeyPath::of(path.iter().copied()), false), secret, "{path:?}");
+        let text = Node { span: 0..0, value: crate::tree::Value::Text("x".into()) };
+        let of = |path: &[&str], node: &Node| Secrets::default().is_secret(&KeyPath::of(path.iter().copied()), node, false);
+        let check = |path: &[&str], secret: bool| assert_eq!(of(path, &text), secret, "{path:?}");
         check(&["admin", "token"], true);
         check(&["admin", "tokens"], true);
         check(&["event_hooks", "a", "config", "secert"], true);
@@ -193,6 +210,9 @@ mod tests {
         check(&["services", "a", "plugins", "key-auth"], false);
         check(&["services", "a", "plugins", "key-auth", "key_names"], false);
         check(&["routes", "a", "paths"], false);
+        // What an entity is called is its own affair; what stands in the place of one is not.
+        assert!(!of(&["routes", "token"], &Node::empty_table()));
+        check(&["routes", "token"], true);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! When an entity came and when it last changed: carried from one configuration to the next.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -39,9 +40,12 @@ trait Stamped {
 }
 
 fn carry<E: Stamped>(new: &mut [E], old: Option<&[E]>, now: u64) {
-    let old: HashMap<Uuid, &E> = old.into_iter().flatten().map(|entity| (entity.id(), entity)).collect();
-    for entity in new {
-        let Some(old) = old.get(&entity.id()) else {
+    let old = old.unwrap_or_default();
+    let by_id = LazyCell::new(|| old.iter().map(|entity| (entity.id(), entity)).collect::<HashMap<Uuid, &E>>());
+    for (at, entity) in new.iter_mut().enumerate() {
+        // Most stand where they stood.
+        let same_place = old.get(at).filter(|old| old.id() == entity.id());
+        let Some(old) = same_place.or_else(|| by_id.get(&entity.id()).copied()) else {
             entity.set(Stamps { created_at: now, updated_at: now });
             continue;
         };
@@ -84,8 +88,8 @@ stamped! {
     Certificate: |a, b| shown(a) == shown(b),
     Sni: |a, b| shown(a) == shown(b),
     CaCertificate: |a, b| shown(a) == shown(b),
-    PluginEntry: |a, b| a.fingerprint() == b.fingerprint(),
-    EventHook: |a, b| a.fingerprint() == b.fingerprint(),
+    PluginEntry: |a, b| a == b || a.fingerprint() == b.fingerprint(),
+    EventHook: |a, b| a == b || a.fingerprint() == b.fingerprint(),
 }
 
 impl PluginEntry {

@@ -3,10 +3,15 @@
 /// The candidate nearest to `word`, if one is near enough to be a slip of the fingers.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    let length = lower.chars().count();
     candidates
         .into_iter()
-        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(3) / 3).min(3))
+        .map(|candidate| (candidate, (candidate.chars().count().max(3) / 3).min(3)))
+        // Each character more or less is a slip of its own.
+        .filter(|(candidate, slips)| candidate.chars().count().abs_diff(length) <= *slips)
+        .map(|(candidate, slips)| (distance(&lower, &candidate.to_lowercase()), candidate, slips))
+        .filter(|(distance, _, slips)| distance <= slips)
+        .map(|(distance, candidate, _)| (distance, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

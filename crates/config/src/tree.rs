@@ -135,7 +135,29 @@ impl Node {
 
     /// The tree of a parsed text that begins at `start`; what does not fit into it is added to `misfits`.
     pub fn from_toml(table: &DeTable<'_>, start: usize, misfits: &mut Vec<Problem>) -> Self {
-        Self { span: 0..0, value: Convert { start, misfits }.table(table, &KeyPath::default()) }
+        Self { span: 0..0, value: Convert { start, misfits, path: KeyPath::default() }.table(table) }
+    }
+
+    /// Whether both say the same, wherever they stand.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Text(one), Value::Text(other)) => one == other,
+            (Value::Integer(one), Value::Integer(other)) => one == other,
+            (Value::Float(one), Value::Float(other)) => one == other,
+            (Value::Boolean(one), Value::Boolean(other)) => one == other,
+            (Value::Array(one), Value::Array(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.says_the_same_as(other))
+            }
+            (Value::Table(one), Value::Table(other)) => {
+                one.0.len() == other.0.len()
+                    && one
+                        .0
+                        .iter()
+                        .zip(&other.0)
+                        .all(|((key, one), (other_key, other))| key.name == other_key.name && one.says_the_same_as(other))
+            }
+            _ => false,
+        }
     }
 
     pub fn to_json(&self) -> Json {
@@ -154,25 +176,34 @@ impl Node {
 struct Convert<'a> {
     start: usize,
     misfits: &'a mut Vec<Problem>,
+    /// Where it is.
+    path: KeyPath,
 }
 
 impl Convert<'_> {
-    fn table(&mut self, table: &DeTable<'_>, path: &KeyPath) -> Value {
+    fn table(&mut self, table: &DeTable<'_>) -> Value {
         let entries = table.iter().map(|(key, value)| {
             let name = key.get_ref().to_string();
-            let node = self.node(value, &path.key(&name));
+            let node = self.below(Segment::Key(name.clone()), value);
             (Key { name, span: self.place(key.span()) }, node)
         });
         Value::Table(Table(entries.collect()))
     }
 
-    fn node(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath) -> Node {
+    fn below(&mut self, segment: Segment, value: &Spanned<DeValue<'_>>) -> Node {
+        self.path.0.push(segment);
+        let node = self.node(value);
+        self.path.0.pop();
+        node
+    }
+
+    fn node(&mut self, value: &Spanned<DeValue<'_>>) -> Node {
         let span = self.place(value.span());
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(number) => {
                 Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_else(|_| {
-                    let problem = Problem::at(path.clone(), "this number is too large");
+                    let problem = Problem::at(self.path.clone(), "this number is too large");
                     self.misfits.push(Problem { place: Place::Span(span.clone()), ..problem });
                     0
                 }))
@@ -181,9 +212,9 @@ impl Convert<'_> {
             DeValue::Boolean(on) => Value::Boolean(*on),
             DeValue::Datetime(time) => Value::Text(time.to_string()),
             DeValue::Array(items) => {
-                Value::Array(items.iter().enumerate().map(|(at, item)| self.node(item, &path.index(at))).collect())
+                Value::Array(items.iter().enumerate().map(|(at, item)| self.below(Segment::Index(at), item)).collect())
             }
-            DeValue::Table(table) => self.table(table, path),
+            DeValue::Table(table) => self.table(table),
         };
         Node { span, value }
     }

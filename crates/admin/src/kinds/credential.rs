@@ -112,6 +112,11 @@ impl<const TABLE: usize> Entity for Credential<TABLE> {
         self.block(config).to_json()
     }
 
+    fn is_as_it_was(&self, config: &Config, (old, old_config): (&Self, &Config)) -> bool {
+        let same_consumer = self.consumer(config).id == old.consumer(old_config).id;
+        same_consumer && self.id == old.id && self.block(config) == old.block(old_config)
+    }
+
     fn is_called(&self, key: &str, config: &Config) -> bool {
         self.block(config).to_json()[Self::KIND.key] == *key
     }

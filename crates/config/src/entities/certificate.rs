@@ -50,7 +50,7 @@ impl Certificate {
 }
 
 /// A name that a certificate is served for.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Sni {
     /// Its id.
     pub id: Uuid,

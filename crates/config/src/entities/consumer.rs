@@ -6,7 +6,7 @@ use super::Stamps;
 use crate::block::Block;
 
 /// Somebody who calls.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Consumer {
     /// Its id.
     pub id: Uuid,
@@ -25,7 +25,7 @@ pub struct Consumer {
 }
 
 /// Several who call, with plugins of their own.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct ConsumerGroup {
     /// Its id.
     pub id: Uuid,
@@ -38,7 +38,7 @@ pub struct ConsumerGroup {
 }
 
 /// One credential of a consumer, unread.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct CredentialEntry {
     /// The list that it stands in: it has the name of a plugin, or one that a plugin gave it.
     pub list: String,

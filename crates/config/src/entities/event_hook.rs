@@ -32,7 +32,7 @@ pub enum Format {
 }
 
 /// What is done when something happens; the options of its handler are unread.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct EventHook {
     /// Its id.
     pub id: Uuid,

@@ -21,7 +21,7 @@ pub enum Scope {
 }
 
 /// One plugin in one scope, its options unread.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct PluginEntry {
     /// Its id.
     pub id: Uuid,
