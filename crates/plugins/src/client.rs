@@ -51,14 +51,23 @@ impl Consumers {
     pub fn new(config: &Config) -> Self {
         let mut all = Self::default();
         for entry in &config.consumers {
-            let json = serde_json::to_value(entry).expect("a consumer has string keys only");
+            let shown = sluice_config::Consumer {
+                username: entry.username.clone(),
+                custom_id: entry.custom_id.clone(),
+                tags: entry.tags.clone(),
+                groups: Vec::new(),
+                credentials: Vec::new(),
+                ..*entry
+            };
             let header = |text: &str| HeaderValue::from_str(text).ok();
             let consumer = Arc::new(Consumer {
                 id: entry.id,
                 username: entry.username.clone(),
                 custom_id: entry.custom_id.clone(),
                 groups: entry.groups.clone(),
-                entity: Arc::new(Entity::new(entry.id.as_u128(), json)),
+                entity: Arc::new(Entity::of(entry.id.as_u128(), move || {
+                    serde_json::to_value(shown).expect("a consumer has string keys only")
+                })),
                 headers: ConsumerHeaders {
                     id: header(&entry.id.to_string()),
                     username: header(&entry.username),

@@ -120,8 +120,8 @@ impl RequestTermination {
                 "query": query,
                 "headers": headers(&request.headers),
             },
-            "matched_route": cx.route.json,
-            "matched_service": cx.service.map(|service| &service.json),
+            "matched_route": cx.route.json(),
+            "matched_service": cx.service.map(|service| service.json()),
         }))
     }
 }

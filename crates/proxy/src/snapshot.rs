@@ -170,10 +170,11 @@ impl<'a> ByScope<'a> {
 impl RouteView {
     fn new(route: &Route, services: &HashMap<&str, Arc<ServiceView>>, plugins: &ByScope<'_>) -> Self {
         let service = route.service.as_ref().map(|(name, _)| name.as_str());
-        let json = serde_json::to_value(route).expect("a route has string keys only");
+        let shown = route.clone();
+        let fields = move || serde_json::to_value(shown).expect("a route has string keys only");
         Self {
             name: route.name.clone(),
-            entity: Arc::new(Entity::new(route.id.as_u128(), json)),
+            entity: Arc::new(Entity::of(route.id.as_u128(), fields)),
             strip_path: route.strip_path,
             path_handling: route.path_handling,
             preserve_host: route.preserve_host,
@@ -192,11 +193,12 @@ impl RouteView {
 
 impl ServiceView {
     fn new(service: &Service, config: &Config, upstreams: &Upstreams) -> Self {
-        let json = serde_json::to_value(service).expect("a service has string keys only");
+        let shown = service.clone();
+        let fields = move || serde_json::to_value(shown).expect("a service has string keys only");
         let authority = HeaderValue::from_str(&service.authority());
         Self {
             name: service.name.clone(),
-            entity: Arc::new(Entity::new(service.id.as_u128(), json)),
+            entity: Arc::new(Entity::of(service.id.as_u128(), fields)),
             path: service.path.clone(),
             authority: authority.unwrap_or_else(|_| HeaderValue::from_static("")),
             retries: service.retries,

@@ -115,8 +115,8 @@ impl EventType for Change {
     }
 
     fn identify(&self, hasher: &mut impl Hasher) {
-        let old = self.old_entity.as_ref().map(|old| &old.json);
-        (self.operation, &self.entity.json, old, self.schema).hash(hasher);
+        let old = self.old_entity.as_ref().map(|old| old.json());
+        (self.operation, self.entity.json(), old, self.schema).hash(hasher);
     }
 }
 

@@ -120,7 +120,7 @@ impl ClientKey {
     pub fn name(&self, cx: &Cx<'_>) -> String {
         let name = |part: &Part| {
             let (kind, value) = self.find(part, cx);
-            let of = |entity: &Entity| entity.json["name"].as_str().map(str::to_owned);
+            let of = |entity: &Entity| entity.json()["name"].as_str().map(str::to_owned);
             let shown = match (kind, &cx.memory.consumer) {
                 ("consumer", Some(consumer)) => Some(consumer.username.clone()),
                 ("service", _) => cx.service.and_then(|service| of(service)),
