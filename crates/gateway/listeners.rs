@@ -15,7 +15,7 @@ use crate::socket_file;
 
 /// How much the kernel takes for a client beyond what is on its way to him. Left to itself it takes 4 MiB, and some hundreds
 /// of clients that read nothing take from all others what there is of its memory.
-const UNSENT: u32 = 128 * 1024;
+const UNSENT: u32 = 32 * 1024;
 
 /// What is listened at.
 #[derive(Debug)]

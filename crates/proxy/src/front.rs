@@ -36,6 +36,7 @@ use crate::plain;
 use crate::reply;
 use crate::service::{Gateway, KEEPALIVE_SECONDS};
 use crate::told::tell;
+use crate::traffic::Open;
 use crate::visit::Visit;
 
 /// How much h2 holds of an answer that its client does not take, beside the 600 KiB that Pingora does.
@@ -47,6 +48,8 @@ pub struct Front {
     /// Told, some time after a stop began, that connections which had nothing to say since are closed.
     leave: ShutdownWatch,
     pingora: Arc<HttpProxy<Gateway>>,
+    /// The same for who has flooded lately.
+    wary: Arc<HttpProxy<Gateway>>,
     crowd: Arc<Crowd>,
     /// How many connections there may be if the configuration does not say.
     most: usize,
@@ -64,13 +67,19 @@ impl Front {
     /// The way in to this gateway, for as many connections if the configuration does not say how many. When it stops,
     /// answers tell clients to go, and `leave` that whoever had nothing more to ask is sent away.
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway, leave: ShutdownWatch, most: usize) -> Self {
-        let mut pingora = pingora_proxy::http_proxy(conf, gateway.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(gateway.snapshot().clients.keepalive_timeout);
-        pingora.server_options = Some(options);
-        pingora.h2_options = Some(streams());
-        Self { pingora: Arc::new(pingora), gateway, leave, crowd: Arc::default(), most }
+        let with = |streams| {
+            let mut pingora = pingora_proxy::http_proxy(conf, gateway.clone());
+            pingora.server_options = Some(options.clone());
+            pingora.h2_options = Some(streams);
+            Arc::new(pingora)
+        };
+        let mut few = streams();
+        few.max_concurrent_streams(FEW_STREAMS);
+        let (pingora, wary) = (with(streams()), with(few));
+        Self { pingora, wary, gateway, leave, crowd: Arc::default(), most }
     }
 
     /// Lets a connection in, if there is room, as its listener says.
@@ -185,35 +194,22 @@ impl Front {
     }
 
     /// Hands over a connection of HTTP/2: it is Pingora's to the end.
-    async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let many = is_trusted(connection.caller.peer, &self.gateway.snapshot().trusted_proxies);
+    async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) {
+        let peer = connection.caller.peer;
+        let many = is_trusted(peer, &self.gateway.snapshot().trusted_proxies);
         connection.share(&self.gateway.traffic, many);
-        self.pingora.process_new(connection, shutdown).await
+        let has_flooded = !many && self.gateway.traffic.floods.of(peer) > 0;
+        let pingora = if has_flooded { &self.wary } else { &self.pingora };
+        pingora.process_new(connection, shutdown).await;
     }
-}
-
-/// How many streams may be given up before anybody has looked at them. Left to itself it is 20, and a client that gives up
-/// hundreds at once on a busy machine would be cut off; what is too many `allowance.rs` says, long before this.
-const RESET_UNSEEN: usize = 1000;
-
-/// What HTTP/2 is let to be: Pingora's limits (100 streams, as few as RFC 9113 asks for, and 64 KiB of headers), and less
-/// to be held.
-fn streams() -> H2Options {
-    let mut options = default_h2_options();
-    options.max_send_buffer_size(SEND_BUFFER);
-    options.max_pending_accept_reset_streams(RESET_UNSEEN);
-    options
-}
-
-#[async_trait]
-impl ServerApp for Front {
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let open = self.gateway.traffic.accept();
-        let (connection, _place) = self.let_in(stream).await?;
+    /// Serves a connection from its beginning to its end. What an idle one has no need of has its own place in memory.
+    async fn receive(&self, stream: Stream, open: Open, shutdown: &ShutdownWatch) -> Option<()> {
+        let (connection, _place) = Box::pin(self.let_in(stream)).await?;
         let mut connection = Box::new(connection);
         open.came_in(connection.caller.tls.is_some());
         if matches!(connection.selected_alpn_proto(), Some(ALPN::H2)) {
-            return self.hand_over_all(connection, shutdown).await;
+            self.hand_over_all(connection, shutdown).await;
+            return None;
         }
         let mut timer = pin!(sleep(connection.clients.keepalive_timeout));
         let mut told = self.leave.clone();
@@ -231,13 +227,16 @@ impl ServerApp for Front {
                     Served::Refused => {
                         let extent = Extent::Bytes(bytes.len() as u64);
                         connection.put_back(&bytes);
-                        connection = self.hand_over(connection, extent, shutdown).await?;
+                        connection = Box::pin(self.hand_over(connection, extent, shutdown)).await?;
                     }
                 },
-                Next::Other(extent) => connection = self.hand_over(connection, extent, shutdown).await?,
-                Next::Streams => return self.hand_over_all(connection, shutdown).await,
+                Next::Other(extent) => connection = Box::pin(self.hand_over(connection, extent, shutdown)).await?,
+                Next::Streams => {
+                    self.hand_over_all(connection, shutdown).await;
+                    return None;
+                }
                 Next::Bad(bad) => {
-                    self.refuse(&connection, &bad).await;
+                    Box::pin(self.refuse(&connection, &bad)).await;
                     break;
                 }
                 Next::Nothing => return None,
@@ -246,10 +245,37 @@ impl ServerApp for Front {
         connection.shutdown().await;
         None
     }
+}
+
+/// How many streams may be given up before anybody has looked at them. Left to itself it is 20, and a client that gives up
+/// hundreds at once on a busy machine would be cut off; what is too many `allowance.rs` says, long before this.
+const RESET_UNSEEN: usize = 1000;
+
+/// How many streams somebody may have at once who has flooded lately: all that he begins at once are work for everybody else.
+const FEW_STREAMS: u32 = 10;
+
+/// What HTTP/2 is let to be: Pingora's limits (100 streams, as few as RFC 9113 asks for, and 64 KiB of headers), and less
+/// to be held.
+fn streams() -> H2Options {
+    let mut options = default_h2_options();
+    options.max_send_buffer_size(SEND_BUFFER);
+    options.max_pending_accept_reset_streams(RESET_UNSEEN);
+    options
+}
+
+#[async_trait]
+impl ServerApp for Front {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let open = self.gateway.traffic.accept();
+        let (front, shutdown) = (self.clone(), shutdown.clone());
+        // In a task of our own: the listener's has room for a handshake of Pingora's, 9 KiB, as long as it lives.
+        tokio::spawn(async move { front.receive(stream, open, &shutdown).await });
+        None
+    }
 
     async fn cleanup(&self) {
         // Pingora drops requests then that it has not read yet. A sender that is gone means the same.
         let _ = self.leave.clone().wait_for(|leave| *leave).await;
-        self.pingora.cleanup().await;
+        tokio::join!(self.pingora.cleanup(), self.wary.cleanup());
     }
 }
