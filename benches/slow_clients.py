@@ -3,10 +3,10 @@
 
     cargo build --release && benches/slow_clients.py [--clients 5000] [--kinds KIND,...]
 
-The gateway runs with its own defaults (benches/README.md has them), on CPU 0; everything else is on CPU 1. Each kind of
-slow client has its run: all of them connect, and are waited for until the gateway has let the last one go, while a
-probe in a process of its own asks a hundred times a second. Then ten thousand connections are idle, and one sends a head
-of a MiB in pieces.
+The gateway runs with its own defaults (benches/README.md has them), on CPU 0; everything else is on CPU 1. Ten thousand
+connections are idle, and one sends a head of a MiB in pieces. Then each kind of slow client has its run: all of them
+connect, and are waited for until the gateway has let the last one go, while a probe in a process of its own asks a
+hundred times a second.
 """
 
 import argparse
@@ -207,14 +207,14 @@ def main():
         httpbin = [options.sluice, "httpbin", "--listen", f"127.0.0.1:{upstream}"]
         sluice = [options.sluice, "run", "--config", config]
         with running(1, httpbin, upstream, folder), running(1, served, files, folder), running(0, sluice, port, folder) as pid:
-            print(f"{options.clients} slow clients of each kind, the gateway on one CPU")
-            for kind in filter(None, options.kinds.split(",")):
-                run(port, options.clients, kind)
             asyncio.run(idle(pid, port, 10_000))
             for piece in (1, 16, 1024):
                 # What there was before is over.
                 time.sleep(3)
                 asyncio.run(dribble(pid, port, piece))
+            print(f"  {options.clients} slow clients of each kind")
+            for kind in filter(None, options.kinds.split(",")):
+                run(port, options.clients, kind)
 
 
 if __name__ == "__main__":
