@@ -28,6 +28,7 @@ mod limits_held;
 mod limits_own;
 mod limits_seen;
 mod metrics;
+mod plugin_options;
 mod plugins;
 mod reload;
 mod requests;
