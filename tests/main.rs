@@ -7,6 +7,7 @@ mod access_log;
 mod admin;
 mod admin_safety;
 mod architecture;
+mod bad_files;
 mod cli;
 mod clients;
 mod configuration;
