@@ -33,6 +33,9 @@ const OF_CONSUMERS: &[&str] = &["id", "custom_id", "groups", "tags", "plugins"];
 /// What is shorter says nothing, and would mask half of every message.
 const SHORTEST: usize = 3;
 
+/// In a longer line nobody looks for the names of secrets: all of it may be one.
+const LONGEST: usize = 64 * 1024;
+
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 const QUOTED_MASK: &str = "\"***\"";
@@ -117,6 +120,7 @@ impl Secrets {
         let of_line: Vec<_> = self.spans.iter().filter(|span| span.start < end && span.end > start && !span.is_empty()).collect();
         // Where the syntax is broken nothing is known of the line's values: what follows a secret's key is one.
         let suspect = match of_line.is_empty() {
+            true if line.len() > LONGEST => 0,
             true => after_secret_key(line).unwrap_or(line.len()),
             false => line.len(),
         };

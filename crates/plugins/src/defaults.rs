@@ -98,13 +98,13 @@ mod tests {
     }
 
     /// What a plugin reads of options is what is shown of them, whether they are shown or not.
-    fn check_reading<P: Configured>(least: Value) -> &'static str
+    fn check_reading<P: Configured>(least: &Value) -> &'static str
     where
         P::Options: Serialize,
     {
         let read = |options: &Value| to_value(from_value::<P::Options>(options.clone()).expect(P::NAME)).expect("JSON");
         let shown = with_defaults(P::NAME, least.clone());
-        assert_eq!(read(&least), shown, "{}", P::NAME);
+        assert_eq!(read(least), shown, "{}", P::NAME);
         assert_eq!(read(&shown), shown, "{}", P::NAME);
         P::NAME
     }
@@ -113,20 +113,20 @@ mod tests {
     fn options_are_read_as_they_are_shown() {
         let windows = json!({ "limit": [3], "window_size": [60], "throttling": { "enabled": true } });
         let names = [
-            check_reading::<crate::correlation_id::CorrelationId>(json!({})),
-            check_reading::<crate::cors::Cors>(json!({})),
-            check_reading::<crate::jwt::Jwt>(json!({})),
-            check_reading::<crate::key_auth::KeyAuth>(json!({})),
-            check_reading::<crate::basic_auth::BasicAuth>(json!({})),
-            check_reading::<crate::ip_restriction::IpRestriction>(json!({ "deny": ["192.0.2.1"] })),
-            check_reading::<crate::request_size_limiting::RequestSizeLimiting>(json!({})),
-            check_reading::<crate::acl::Acl>(json!({ "allow": ["a"] })),
-            check_reading::<crate::rate_limiting::RateLimiting>(json!({ "minute": 1 })),
-            check_reading::<crate::rate_limiting_advanced::RateLimitingAdvanced>(windows),
-            check_reading::<crate::concurrency_limiting::ConcurrencyLimiting>(json!({ "limit": 1 })),
-            check_reading::<crate::request_transformer::RequestTransformer>(json!({ "replace": { "uri": "/" } })),
-            check_reading::<crate::response_transformer::ResponseTransformer>(json!({ "add": { "json": ["a:b"] } })),
-            check_reading::<crate::request_termination::RequestTermination>(json!({})),
+            check_reading::<crate::correlation_id::CorrelationId>(&json!({})),
+            check_reading::<crate::cors::Cors>(&json!({})),
+            check_reading::<crate::jwt::Jwt>(&json!({})),
+            check_reading::<crate::key_auth::KeyAuth>(&json!({})),
+            check_reading::<crate::basic_auth::BasicAuth>(&json!({})),
+            check_reading::<crate::ip_restriction::IpRestriction>(&json!({ "deny": ["192.0.2.1"] })),
+            check_reading::<crate::request_size_limiting::RequestSizeLimiting>(&json!({})),
+            check_reading::<crate::acl::Acl>(&json!({ "allow": ["a"] })),
+            check_reading::<crate::rate_limiting::RateLimiting>(&json!({ "minute": 1 })),
+            check_reading::<crate::rate_limiting_advanced::RateLimitingAdvanced>(&windows),
+            check_reading::<crate::concurrency_limiting::ConcurrencyLimiting>(&json!({ "limit": 1 })),
+            check_reading::<crate::request_transformer::RequestTransformer>(&json!({ "replace": { "uri": "/" } })),
+            check_reading::<crate::response_transformer::ResponseTransformer>(&json!({ "add": { "json": ["a:b"] } })),
+            check_reading::<crate::request_termination::RequestTermination>(&json!({})),
         ];
         let registered: Vec<&str> = PLUGINS.iter().map(|kind| kind.name).collect();
         assert_eq!(names.as_slice(), registered);
