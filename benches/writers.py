@@ -260,7 +260,7 @@ def clients(kills=0):
             client.start()
         rng = random.Random(7)
         for _ in range(kills):
-            time.sleep(rng.uniform(0.05, 1.0))
+            time.sleep(rng.uniform(0.05, 1.9))
             up.clear()
             gateway.kill()
             gateway.start()

@@ -8,6 +8,7 @@ mod admin;
 mod admin_safety;
 mod architecture;
 mod bad_files;
+mod by_hand;
 mod cli;
 mod clients;
 mod configuration;

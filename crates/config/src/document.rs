@@ -162,6 +162,9 @@ impl Document {
 
     /// Where `path` stands, or the nearest table above it that is there.
     fn span_of(&self, path: &KeyPath, place: &Place) -> Range<usize> {
+        if let Place::Span(span) = place {
+            return span.clone();
+        }
         let mut node = &self.root;
         let mut key = 0..0;
         for segment in &path.0 {
@@ -170,7 +173,6 @@ impl Document {
             node = child;
         }
         match (place, &node.value) {
-            (Place::Span(span), _) => span.clone(),
             (Place::Key, _) | (_, Value::Table(_)) => key,
             _ if node.span.is_empty() => key,
             _ => node.span.clone(),
