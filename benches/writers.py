@@ -318,8 +318,9 @@ class Hand:
         self.written, self.unseen, self.libc = [], set(), ctypes.CDLL(None, use_errno=True)
 
     def edit(self, n):
-        name = f"hand-{n}"
-        self.rng.choice([self.rename, self.truncate, self.append])(name)
+        way = self.rng.choice([self.rename, self.truncate, self.append])
+        name = f"hand-{n}-{way.__name__}"
+        way(name)
         self.written.append(name)
 
     def wrote_over(self, seen, replaced):

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sluice_config::Source;
 
+use others::GLANCE;
 pub use others::Others;
 
 /// Puts files in the places of those that they were before; what is the same is not touched. False if one of them said
@@ -50,7 +51,7 @@ fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> s
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error));
-    let replaced = written.and_then(|()| if others.are_at(&file) { Ok(false) } else { exchange(&temporary, &file, before) });
+    let replaced = written.and_then(|()| exchange(&temporary, &file, before, others));
     let _ = std::fs::remove_file(&temporary);
     let replaced = match replaced {
         // A single file that is mounted cannot be replaced, only written.
@@ -62,7 +63,11 @@ fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> s
 }
 
 /// Exchanges the files, and back again if the one that was there is not `before`: nobody's edit can come between.
-fn exchange(temporary: &Path, file: &Path, before: &str) -> std::io::Result<bool> {
+fn exchange(temporary: &Path, file: &Path, before: &str, others: &mut Others) -> std::io::Result<bool> {
+    let opens = others.opens(file);
+    if others.are_at(file) {
+        return Ok(false);
+    }
     let exchange = || renameat_with(CWD, temporary, CWD, file, RenameFlags::EXCHANGE);
     match exchange() {
         // A file system that cannot exchange: what remains is to look first.
@@ -71,6 +76,10 @@ fn exchange(temporary: &Path, file: &Path, before: &str) -> std::io::Result<bool
             return if same { std::fs::rename(temporary, file).map(|()| true) } else { Ok(false) };
         }
         exchanged => exchanged?,
+    }
+    if others.opens(file) != opens {
+        // Somebody opened one of the two just now; if it was this one, he may write it yet.
+        std::thread::sleep(GLANCE);
     }
     let same = std::fs::read(temporary)? == before.as_bytes();
     if !same {

@@ -15,7 +15,7 @@ use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch,
 use sluice_config::Source;
 
 /// How long somebody who has a file open may be about to write it.
-const GLANCE: Duration = Duration::from_millis(100);
+pub const GLANCE: Duration = Duration::from_millis(100);
 /// How long somebody who writes is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After how long without a write a file that is open is nobody's any more.
@@ -35,6 +35,12 @@ pub struct Others {
 #[derive(Default)]
 struct At {
     open: u32,
+    /// How often it was opened.
+    opens: u64,
+    /// When somebody opened it last.
+    opened: Option<Instant>,
+    /// Those who have had it open for so long that they read.
+    readers: u32,
     /// When it was changed last by somebody who has not closed it.
     changed: Option<Instant>,
 }
@@ -42,6 +48,35 @@ struct At {
 impl At {
     fn is_written(&self) -> bool {
         self.changed.is_some_and(|at| at.elapsed() < ABANDONED)
+    }
+
+    /// Whether somebody who has it open may be about to write it.
+    fn may_be_written(&mut self) -> bool {
+        if self.opened.is_none_or(|at| at.elapsed() >= GLANCE) {
+            self.readers += std::mem::take(&mut self.open);
+        }
+        self.open > 0
+    }
+
+    fn hear(&mut self, event: ReadFlags) {
+        if event.contains(ReadFlags::OPEN) {
+            self.open += 1;
+            self.opens += 1;
+            self.opened = Some(Instant::now());
+        } else if event.contains(ReadFlags::MODIFY) {
+            self.changed = Some(Instant::now());
+        } else if event.contains(ReadFlags::CLOSE_WRITE) {
+            self.open = self.open.saturating_sub(1);
+            self.changed = None;
+        } else if event.contains(ReadFlags::CLOSE_NOWRITE) {
+            match self.readers {
+                0 => self.open = self.open.saturating_sub(1),
+                _ => self.readers -= 1,
+            }
+        } else {
+            // Another file has the name now.
+            *self = Self { opens: self.opens, ..Self::default() };
+        }
     }
 }
 
@@ -69,13 +104,7 @@ impl Others {
         let began = Instant::now();
         loop {
             self.hear();
-            let written = self.files.values().any(At::is_written);
-            if !written && self.files.values().all(|at| at.open == 0) {
-                return true;
-            }
-            if !written && began.elapsed() >= GLANCE {
-                // He reads, and may go on.
-                self.files.values_mut().for_each(|at| at.open = 0);
+            if !self.files.values_mut().any(|at| at.is_written() || at.may_be_written()) {
                 return true;
             }
             if began.elapsed() >= PATIENCE {
@@ -88,7 +117,13 @@ impl Others {
     /// Whether somebody is at this file.
     pub fn are_at(&mut self, file: &Path) -> bool {
         self.hear();
-        self.files.get(file).is_some_and(|at| at.open > 0 || at.is_written())
+        self.files.get_mut(file).is_some_and(|at| at.is_written() || at.may_be_written())
+    }
+
+    /// How often this file was opened.
+    pub fn opens(&mut self, file: &Path) -> u64 {
+        self.hear();
+        self.files.get(file).map_or(0, |at| at.opens)
     }
 
     /// Takes note of what has happened.
@@ -98,21 +133,12 @@ impl Others {
         let mut events = Reader::new(inotify, &mut buffer);
         while let Ok(event) = events.next() {
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                self.files.values_mut().for_each(|at| *at = At::default());
+                self.files.values_mut().for_each(|at| *at = At { opens: at.opens, ..At::default() });
             }
             let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
             let file = self.folders.get(&event.wd()).zip(name).map(|(folder, name)| folder.join(name));
             let Some(at) = file.and_then(|file| self.files.get_mut(&file)) else { continue };
-            match event.events() {
-                events if events.contains(ReadFlags::OPEN) => at.open += 1,
-                events if events.contains(ReadFlags::MODIFY) => at.changed = Some(Instant::now()),
-                events if events.contains(ReadFlags::CLOSE_NOWRITE) => at.open = at.open.saturating_sub(1),
-                events if events.contains(ReadFlags::CLOSE_WRITE) => {
-                    *at = At { open: at.open.saturating_sub(1), changed: None };
-                }
-                // Another file has the name now.
-                _ => *at = At::default(),
-            }
+            at.hear(event.events());
         }
     }
 }
