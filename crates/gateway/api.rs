@@ -2,13 +2,13 @@
 
 pub mod place;
 
-use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::Value;
+use thiserror::Error;
 
 use self::place::Place;
 use crate::run::Failure;
@@ -18,13 +18,18 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How much an Admin API lists at once, at most.
 const PAGE: usize = 1000;
 
-/// What is said of a path that leads nowhere.
-const NOT_THERE: &str = "the gateway has no";
+/// There is no such thing.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct Absent(String);
 
 /// Whether a call failed because there is no such thing.
 pub fn is_absent(failure: &Failure) -> bool {
-    matches!(failure, Failure::Start(error) if error.to_string().starts_with(NOT_THERE))
+    matches!(failure, Failure::Start(error) if error.is::<Absent>())
 }
+
+/// What is sent: its media type, and itself.
+type Body = (&'static str, String);
 
 /// An Admin API to be called.
 pub struct Api {
@@ -62,7 +67,7 @@ impl Api {
     }
 
     /// Sends fields as a form: the Admin API knows their types.
-    pub async fn send(&self, method: Method, path: &[&str], fields: &[(String, String)]) -> Result<Value, Failure> {
+    pub async fn send_fields(&self, method: Method, path: &[&str], fields: &[(String, String)]) -> Result<Value, Failure> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(fields);
         let form = url.query().unwrap_or_default().to_owned();
@@ -81,10 +86,7 @@ impl Api {
 
     /// The configuration in force, as TOML.
     pub async fn configuration(&self) -> Result<String, Failure> {
-        let answer = self.client.get(self.url(&["config"])?).send().await.map_err(|error| self.unreachable(error))?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(|error| self.unreachable(error))?;
-        if status.is_success() { Ok(text) } else { Err(refused(status, "/config", &text)) }
+        self.exchange(Method::GET, self.url(&["config"])?, None).await.map(|(_, text)| text)
     }
 
     /// Up to `limit` of a list.
@@ -129,7 +131,18 @@ impl Api {
         Ok(url)
     }
 
-    async fn call(&self, method: Method, url: Url, body: Option<(&'static str, String)>) -> Result<Value, Failure> {
+    /// Asks for JSON, or for nothing.
+    async fn call(&self, method: Method, url: Url, body: Option<Body>) -> Result<Value, Failure> {
+        let path = url.path().to_owned();
+        let (status, text) = self.exchange(method, url, body).await?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(|_| self.is_another(&path, status))
+    }
+
+    /// Sends a request, and takes the text of the answer if it is no refusal.
+    async fn exchange(&self, method: Method, url: Url, body: Option<Body>) -> Result<(StatusCode, String), Failure> {
         let path = url.path().to_owned();
         let mut request = self.client.request(method, url);
         if let Some((kind, body)) = body {
@@ -138,21 +151,23 @@ impl Api {
         let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| self.unreachable(error))?;
-        if status.is_success() && text.is_empty() {
-            return Ok(Value::Null);
+        if status.is_success() {
+            return Ok((status, text));
         }
-        match serde_json::from_str::<Value>(&text) {
-            Ok(value) if status.is_success() => Ok(value),
-            Ok(value) => Err(refused(status, &path, value["message"].as_str().unwrap_or(&text))),
-            Err(_) => {
-                Err(anyhow!("{} is no Admin API of Sluice: {path} answered {status} without JSON; check --admin", self.at))?
-            }
-        }
+        Err(match serde_json::from_str::<Value>(&text) {
+            Ok(value) => refused(status, &path, value["message"].as_str().unwrap_or(&text)),
+            Err(_) => self.is_another(&path, status),
+        })
+    }
+
+    /// Who answers so is something else.
+    fn is_another(&self, path: &str, status: StatusCode) -> Failure {
+        anyhow!("{} is no Admin API of Sluice: {path} answered {status} without JSON; check --admin", self.at).into()
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
-        let mut cause: &dyn Error = &error;
+        let mut cause: &dyn std::error::Error = &error;
         while let Some(inner) = cause.source() {
             cause = inner;
         }
@@ -169,13 +184,14 @@ fn refused(status: StatusCode, path: &str, message: &str) -> Failure {
             "the Admin API refuses the token: {message}; give the one of the gateway's [admin] by --token or SLUICE_ADMIN_TOKEN, or its file by --config"
         )
         .into(),
-        StatusCode::NOT_FOUND if path.starts_with("/deliveries/") => {
-            anyhow!("there is no delivery \"{name}\"; `sluice hooks deliveries` shows those that are kept").into()
-        }
-        StatusCode::NOT_FOUND if path.starts_with("/event-hooks/") => {
-            anyhow!("there is no hook \"{name}\"; `sluice hooks list` shows the hooks").into()
-        }
-        StatusCode::NOT_FOUND => anyhow!("{NOT_THERE} {path}").into(),
+        StatusCode::NOT_FOUND => anyhow::Error::new(Absent(if path.starts_with("/deliveries/") {
+            format!("there is no delivery \"{name}\"; `sluice hooks deliveries` shows those that are kept")
+        } else if path.starts_with("/event-hooks/") {
+            format!("there is no hook \"{name}\"; `sluice hooks list` shows the hooks")
+        } else {
+            format!("the gateway has no {path}")
+        }))
+        .into(),
         StatusCode::CONFLICT => anyhow!("{message}").into(),
         _ => anyhow!("the Admin API answers {status} to {path}: {message}").into(),
     }

@@ -68,10 +68,10 @@ pub fn set(file: &Path, args: &Set) -> Result<(), Failure> {
     on(file, &args.named.reach, async |api| {
         let path = parts(&args.named.path);
         let set = if is_list(&path) {
-            api.send(Method::POST, &path, &fields).await
+            api.send_fields(Method::POST, &path, &fields).await
         } else {
-            match api.send(Method::PATCH, &path, &fields).await {
-                Err(failure) if is_absent(&failure) => api.send(Method::PUT, &path, &fields).await,
+            match api.send_fields(Method::PATCH, &path, &fields).await {
+                Err(failure) if is_absent(&failure) => api.send_fields(Method::PUT, &path, &fields).await,
                 patched => patched,
             }
         };

@@ -24,7 +24,7 @@ use crate::life::Life;
 use crate::metrics;
 use crate::prepared::{Before, Prepared, now, prepare};
 use crate::targets::upstream_health;
-use crate::write_back::replace_files;
+use crate::write_back::{Others, replace_files};
 
 mod whole;
 
@@ -67,6 +67,8 @@ pub struct Control {
     crud: Crud,
     /// Held while a change is made: changes come one after the other.
     state: Mutex<State>,
+    /// Asked by whoever holds the state.
+    others: Mutex<Others>,
     status: ArcSwap<Status>,
     started_at: u64,
 }
@@ -77,6 +79,11 @@ struct State {
     files: Vec<Source>,
     /// Those that were refused last, so that they are not told of twice.
     refused: Option<Vec<Source>>,
+}
+
+/// What is said if somebody else writes the files.
+fn busy() -> Refusal {
+    Refusal::Busy("somebody else is writing the configuration file just now; try again")
 }
 
 /// What a gateway is started with.
@@ -97,6 +104,8 @@ impl Control {
         parts.engine.replace(prepared.hooks);
         parts.limiters.budget().resize(prepared.config.limits.max_keys);
         parts.access_log.apply(&prepared.config.access_log);
+        let mut others = Others::default();
+        others.follow(&files);
         let control = Self {
             file: file.to_owned(),
             config: ArcSwap::from_pointee(prepared.config),
@@ -111,6 +120,7 @@ impl Control {
             access_log: parts.access_log,
             life: parts.life,
             state: Mutex::new(State { files, refused: None }),
+            others: Mutex::new(others),
             status: ArcSwap::from_pointee(Status { version: 1, applied_at, ..Status::default() }),
             started_at: applied_at,
         };
@@ -239,12 +249,19 @@ impl Control {
     /// Makes a change of the Admin API.
     fn change(&self, plan: &Plan, expected: Option<&[u64]>) -> Result<Changed, Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |problem: String| Refusal::File(format!("{}: {problem}", self.file.display()));
         // What somebody edited by hand meanwhile is there: the change goes on top of it, also if that happens just now.
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.follow(&state.files);
         for _ in 0..ATTEMPTS {
+            if !others.leave() {
+                return Err(busy());
+            }
             let before = config_file::read_all(&self.file);
             if let Some(problem) = before[0].unread.clone() {
-                return Err(failed(problem));
+                if self.file.canonicalize().is_ok_and(|file| others.are_at(&file)) {
+                    continue;
+                }
+                return Err(Refusal::Broken(Diagnostics::of_file(&self.file, &problem)));
             }
             let version = self.status.load().version;
             let edited = before != state.files;
@@ -264,12 +281,12 @@ impl Control {
                 return Ok(Changed { version, config: base, id });
             }
             let prepared = self.prepare(files.clone()).map_err(|problems| Refusal::Invalid(problems, at))?;
-            if replace_files(&before, &files).map_err(Refusal::File)? {
+            if replace_files(&before, &files, &mut others).map_err(Refusal::File)? {
                 self.swap(&mut state, State { files, refused: None }, prepared, Origin::Admin);
                 return Ok(Changed { version: self.status.load().version, config: self.config(), id });
             }
         }
-        Err(failed("somebody else goes on writing it".into()))
+        Err(busy())
     }
 }
 

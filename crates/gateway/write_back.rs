@@ -1,5 +1,7 @@
 //! Writes the files of a configuration: each whole or not at all, and over nobody's edit.
 
+mod others;
+
 use std::fs::Metadata;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -9,23 +11,26 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sluice_config::Source;
 
+use others::GLANCE;
+pub use others::Others;
+
 /// Puts files in the places of those that they were before; what is the same is not touched. False if one of them said
-/// something else by then: all say what they said still.
-pub fn replace_files(before: &[Source], after: &[Source]) -> Result<bool, String> {
+/// something else by then, or somebody else is at it: all say what they said still.
+pub fn replace_files(before: &[Source], after: &[Source], others: &mut Others) -> Result<bool, String> {
     let changed: Vec<(&Source, &Source)> = before.iter().zip(after).filter(|(before, after)| before != after).collect();
     for (at, (before, after)) in changed.iter().enumerate() {
-        let replaced = replace_file(&before.path, &before.text, &after.text);
+        let replaced = replace_file(&before.path, &before.text, &after.text, others);
         if !matches!(replaced, Ok(true)) {
-            take_back(&changed[..at]);
+            take_back(&changed[..at], others);
             return replaced.map_err(|error| format!("{}: {error}", before.path.display()));
         }
     }
     Ok(true)
 }
 
-fn take_back(replaced: &[(&Source, &Source)]) {
+fn take_back(replaced: &[(&Source, &Source)], others: &mut Others) {
     for (before, after) in replaced {
-        match replace_file(&before.path, &after.text, &before.text) {
+        match replace_file(&before.path, &after.text, &before.text, others) {
             Ok(true) => {}
             Ok(false) => tracing::warn!(file = %before.path.display(), "somebody wrote over half of a change, which stays in it"),
             Err(error) => tracing::error!(file = %before.path.display(), %error, "half of a change stays in the file"),
@@ -34,8 +39,8 @@ fn take_back(replaced: &[(&Source, &Source)]) {
 }
 
 /// Puts the text in the place of `before`, whole or not at all: a temporary file beside it, synced, exchanged with it. False
-/// if the file said something else than `before` by then; it says that still.
-fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> {
+/// if the file said something else than `before` by then, or somebody else is at it; it says that still.
+fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> std::io::Result<bool> {
     // Where the file is a link, what it points at is replaced, and the link stays.
     let file = file.canonicalize()?;
     let about = std::fs::metadata(&file)?;
@@ -46,7 +51,7 @@ fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> 
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error));
-    let replaced = written.and_then(|()| exchange(&temporary, &file, before));
+    let replaced = written.and_then(|()| exchange(&temporary, &file, before, others));
     let _ = std::fs::remove_file(&temporary);
     let replaced = match replaced {
         // A single file that is mounted cannot be replaced, only written.
@@ -58,7 +63,11 @@ fn replace_file(file: &Path, before: &str, text: &str) -> std::io::Result<bool> 
 }
 
 /// Exchanges the files, and back again if the one that was there is not `before`: nobody's edit can come between.
-fn exchange(temporary: &Path, file: &Path, before: &str) -> std::io::Result<bool> {
+fn exchange(temporary: &Path, file: &Path, before: &str, others: &mut Others) -> std::io::Result<bool> {
+    let opens = others.opens(file);
+    if others.are_at(file) {
+        return Ok(false);
+    }
     let exchange = || renameat_with(CWD, temporary, CWD, file, RenameFlags::EXCHANGE);
     match exchange() {
         // A file system that cannot exchange: what remains is to look first.
@@ -67,6 +76,10 @@ fn exchange(temporary: &Path, file: &Path, before: &str) -> std::io::Result<bool
             return if same { std::fs::rename(temporary, file).map(|()| true) } else { Ok(false) };
         }
         exchanged => exchanged?,
+    }
+    if others.opens(file) != opens {
+        // Somebody opened one of the two just now; if it was this one, he may write it yet.
+        std::thread::sleep(GLANCE);
     }
     let same = std::fs::read(temporary)? == before.as_bytes();
     if !same {
@@ -110,8 +123,11 @@ mod tests {
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, "old").expect("written");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
-        assert!(!replace_file(&file, "older", "new").expect("looked at"), "somebody else wrote it meanwhile");
-        assert!(replace_file(&file, "old", "new").expect("replaced"));
+        assert!(
+            !replace_file(&file, "older", "new", &mut Others::default()).expect("looked at"),
+            "somebody else wrote it meanwhile"
+        );
+        assert!(replace_file(&file, "old", "new", &mut Others::default()).expect("replaced"));
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "new");
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
@@ -128,13 +144,14 @@ mod tests {
         for file in files(["1", "2", "3"]) {
             std::fs::write(&file.path, &file.text).expect("written");
         }
-        assert_eq!(replace_files(&files(["1", "2", "other"]), &files(["4", "2", "5"])), Ok(false));
+        assert_eq!(replace_files(&files(["1", "2", "other"]), &files(["4", "2", "5"]), &mut Others::default()), Ok(false));
         assert_eq!(said(), ["1", "2", "3"]);
         std::fs::remove_file(folder.path().join("b")).expect("removed");
-        let error = replace_files(&files(["1", "2", "3"]), &files(["4", "5", "6"])).expect_err("a file is gone");
+        let error =
+            replace_files(&files(["1", "2", "3"]), &files(["4", "5", "6"]), &mut Others::default()).expect_err("a file is gone");
         assert!(error.contains("/b: "), "{error}");
         assert_eq!(said(), ["1", "", "3"]);
-        assert_eq!(replace_files(&files(["1", "2", "3"]), &files(["4", "2", "6"])), Ok(true));
+        assert_eq!(replace_files(&files(["1", "2", "3"]), &files(["4", "2", "6"]), &mut Others::default()), Ok(true));
         assert_eq!(said(), ["4", "", "6"]);
     }
 }

@@ -18,10 +18,12 @@ pub const DIES: &str = "retry = { schedule = [] }";
 
 /// Raises this many events, each of a consumer of its own and so a delivery of its own.
 pub fn raise(gateway: &Gateway, prefix: &str, count: usize) {
-    let version = gateway.version();
+    // By its log: the process before it may answer still.
+    let applied = || gateway.log().iter().filter(|line| line.contains("configuration applied")).count();
+    let before = applied();
     let consumers: String = (0..count).map(|n| format!("[consumers.{prefix}{n}]\ncustom_id = \"{prefix}{n}\"\n")).collect();
     gateway.edit_by_rename(|text| text.to_owned() + &consumers);
-    eventually("the edit is live", || (gateway.version() > version).then_some(()));
+    eventually("the edit is live", || (applied() > before).then_some(()));
 }
 
 /// A list, once it has this many entries.

@@ -9,11 +9,14 @@ use axum::http::{HeaderMap, StatusCode};
 use futures_util::stream;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use sluice_config::EventHook;
 
+use crate::coerce::{coerce, table_of};
+use crate::entities::Entity;
 use crate::error::Error;
 use crate::form::Misplaced;
 use crate::violations::Violations;
-use crate::{dotted, fields, filter, form};
+use crate::{dotted, filter, form};
 
 /// How long a body may be where nothing else is said.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -38,7 +41,7 @@ pub(crate) async fn read(request: Request) -> Result<Map<String, Value>, Error> 
     let (mut fields, is_form) = read_as_sent(request).await?;
     if is_form {
         let mut value = Value::Object(fields);
-        fields::coerce(&mut value);
+        coerce(&mut value, table_of(EventHook::TABLE));
         fields = value.as_object().cloned().unwrap_or_default();
     } else {
         fields = dotted::expand(fields).map_err(misplaced)?;

@@ -53,6 +53,7 @@ pub(crate) fn refused(refusal: Refusal, table: &str) -> Error {
         Refusal::ReadOnly => Error::Unsupported(format!(
             "cannot create, update or delete '{table}' entities: `write_back` is off in gateway.toml, so they are changed there"
         )),
+        Refusal::Busy(reason) => Error::Plain(StatusCode::CONFLICT, reason),
         Refusal::File(reason) => Error::File(reason),
     }
 }

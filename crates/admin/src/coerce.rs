@@ -41,7 +41,11 @@ pub(crate) fn coerce(value: &mut Value, schema: &Value) {
         }
         Value::String(text) => {
             let typed = match text.as_str() {
-                text if takes("integer") && text.parse::<i64>().is_ok() => text.parse::<i64>().ok().map(Value::from),
+                // Where anything may stand, a text may.
+                _ if takes("string") && takes("boolean") => return,
+                text if (takes("integer") || takes("number")) && text.parse::<i64>().is_ok() => {
+                    text.parse::<i64>().ok().map(Value::from)
+                }
                 text if takes("number") => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
                 "true" if takes("boolean") => Some(true.into()),
                 "false" if takes("boolean") => Some(false.into()),
@@ -108,6 +112,28 @@ mod tests {
             "upstreams",
             &json!({"slots": "many", "healthchecks": {"active": {"healthy": {"interval": "0.5", "http_statuses": ["200"]}}}}),
             &json!({"slots": "many", "healthchecks": {"active": {"healthy": {"interval": 0.5, "http_statuses": [200]}}}}),
+        );
+    }
+
+    #[test]
+    fn what_hooks_have_templates_for_stays_a_string() {
+        check(
+            "event_hooks",
+            &json!({
+                "snooze": "60", "on_change": "true", "enabled": "yes", "timeout": "2s", "digest": "60000", "rate": "0.5", "tags": "a", "secrets": ["b", "1"],
+                "retry": {"schedule": ["5s", "100"]}, "filter": {"limit": "3", "ip": {"not": "true"}},
+                "config": {"ssl_verify": "false", "payload": {"limit": "3", "on": "true"}, "headers": {"x": "1"}, "body": "1", "functions": "f"}
+            }),
+            &json!({
+                "snooze": 60, "on_change": true, "enabled": "yes", "timeout": "2s", "digest": 60000, "rate": 0.5, "tags": ["a"], "secrets": ["b", "1"],
+                "retry": {"schedule": ["5s", 100]}, "filter": {"limit": "3", "ip": {"not": "true"}},
+                "config": {"ssl_verify": false, "payload": {"limit": "3", "on": "true"}, "headers": {"x": "1"}, "body": "1", "functions": ["f"]}
+            }),
+        );
+        check(
+            "event_hooks",
+            &json!({"rate": "5", "retry": {"schedule": "5s"}}),
+            &json!({"rate": 5, "retry": {"schedule": ["5s"]}}),
         );
     }
 

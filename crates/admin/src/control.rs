@@ -205,6 +205,8 @@ pub enum Refusal {
     Stale(u64),
     /// `write_back` is off.
     ReadOnly,
+    /// Somebody else is at the file.
+    Busy(&'static str),
     /// The file could not be read or written.
     File(String),
 }

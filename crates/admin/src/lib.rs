@@ -18,7 +18,6 @@ mod entities;
 mod error;
 mod event_hooks;
 mod exposition;
-mod fields;
 mod filter;
 mod finish;
 mod form;

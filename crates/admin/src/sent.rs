@@ -9,7 +9,7 @@ use crate::editable::Extent;
 use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::toml_fit::{Nulls, fit};
-use crate::unchanged::drop_same;
+use crate::unchanged::{drop_same, is_one};
 use crate::violations::Violations;
 
 /// What Kong's clients send back of what they read, and what is the gateway's.
@@ -106,7 +106,7 @@ impl Sent {
         }
         let keep = &mut self.keep;
         self.fields.retain(|key, value| {
-            let same = shown.get(key).is_some_and(|shown| shown == value);
+            let same = shown.get(key).is_some_and(|shown| is_one(value, shown));
             if same {
                 keep.push(key.clone());
             }

@@ -28,8 +28,15 @@ fn is_same(change: &mut Value, shown: &Value) -> bool {
             drop_same(table, shown);
             table.is_empty()
         }
-        change => change == shown,
+        change => is_one(change, shown),
     }
+}
+
+/// Whether both are one value to clients, of which many write 1.0 as 1.
+pub(crate) fn is_one(said: &Value, shown: &Value) -> bool {
+    let numbers = said.as_number().zip(shown.as_number());
+    let one_number = numbers.is_some_and(|(said, shown)| said.is_f64() != shown.is_f64() && said.as_f64() == shown.as_f64());
+    said == shown || one_number
 }
 
 #[cfg(test)]
@@ -40,7 +47,7 @@ mod tests {
 
     fn check(changes: &Value, expected: &Value) {
         let shown = json!({
-            "id": "1", "event": null, "snooze": 5, "timeout": 10000, "secrets": ["***"], "tags": ["a", "b"],
+            "id": "1", "event": null, "snooze": 5, "timeout": 10000, "secrets": ["***"], "tags": ["a", "b"], "rate": 2.0,
             "retry": {"schedule": [1000]}, "config": {"url": "u", "headers": {"x": "1", "authorization": "***"}, "body": null}
         });
         let mut table = changes.as_object().cloned().unwrap();
@@ -51,10 +58,13 @@ mod tests {
     #[test]
     fn only_what_differs_is_left() {
         check(
-            &json!({"id": "1", "event": null, "secrets": ["***"], "config": {"headers": {"authorization": "***"}}}),
+            &json!({"id": "1", "event": null, "rate": 2, "secrets": ["***"], "config": {"headers": {"authorization": "***"}}}),
             &json!({}),
         );
-        check(&json!({"snooze": null, "timeout": "10s", "event": "e"}), &json!({"snooze": null, "timeout": "10s", "event": "e"}));
+        check(
+            &json!({"snooze": null, "timeout": "10s", "event": "e", "rate": 3}),
+            &json!({"snooze": null, "timeout": "10s", "event": "e", "rate": 3}),
+        );
         check(
             &json!({"tags": ["a"], "retry": {"schedule": [1000, 2]}}),
             &json!({"tags": ["a"], "retry": {"schedule": [1000, 2]}}),

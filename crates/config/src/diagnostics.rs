@@ -59,8 +59,10 @@ pub struct Diagnostic {
     pub position: Position,
     /// The key at fault; empty for a mistake in the syntax.
     pub path: KeyPath,
-    /// The line as it stands in the file, with secrets masked.
+    /// The line as it stands in the file, with secrets masked; of a long one the part around the mistake.
     pub line: String,
+    /// How many characters of it stand before what is to be underlined.
+    pub indent: usize,
     /// How many characters to underline.
     pub width: usize,
     /// What is wrong.
@@ -78,7 +80,7 @@ impl fmt::Display for Diagnostic {
         }
         let margin = " ".repeat(line.to_string().len());
         writeln!(f, "\n {margin} |\n {line} | {}", self.line)?;
-        write!(f, " {margin} | {}{} {}", " ".repeat(column - 1), "^".repeat(self.width.max(1)), self.message)?;
+        write!(f, " {margin} | {}{} {}", " ".repeat(self.indent), "^".repeat(self.width.max(1)), self.message)?;
         if let Some(help) = &self.help {
             write!(f, "\n {margin} = {help}")?;
         }
@@ -86,7 +88,10 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All mistakes of one reading, in the order of the files.
+/// How many mistakes of one reading are told, and one more that says that there are more.
+const TOLD: usize = 100;
+
+/// The mistakes of one reading, in the order of the files: the first of them, if there are very many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -95,16 +100,36 @@ impl Diagnostics {
     pub fn of_file(file: &Path, message: &str) -> Self {
         let position = Position::default();
         let (file, message) = (file.to_owned(), message.to_owned());
-        Self(vec![Diagnostic { file, position, path: KeyPath::default(), line: String::new(), width: 1, message, help: None }])
+        Self(vec![Diagnostic {
+            file,
+            position,
+            path: KeyPath::default(),
+            line: String::new(),
+            indent: 0,
+            width: 1,
+            message,
+            help: None,
+        }])
     }
 
     /// Gives every problem its place.
     pub fn locate(problems: Vec<Problem>, document: &Document) -> Self {
-        let told = problems.into_iter().filter(|problem| !document.is_consequence(problem));
-        let mut all: Vec<(usize, Diagnostic)> = told.map(|problem| document.diagnose(problem)).collect();
+        let mut all: Vec<(usize, Problem)> = problems.into_iter().map(|problem| (document.start_of(&problem), problem)).collect();
         all.sort_by(|(a, told_of_a), (b, told_of_b)| (a, &told_of_a.message).cmp(&(b, &told_of_b.message)));
-        all.dedup();
-        Self(all.into_iter().map(|(_, diagnostic)| diagnostic).collect())
+        let all = all.into_iter().map(|(_, problem)| problem).filter(|problem| !document.is_consequence(problem));
+        let mut told: Vec<Diagnostic> = Vec::new();
+        for problem in all {
+            let diagnostic = document.diagnose(problem);
+            if told.last() == Some(&diagnostic) {
+                continue;
+            }
+            if told.len() == TOLD {
+                told.push(Diagnostic { help: Some("mend those above first: more are not shown".into()), ..diagnostic });
+                break;
+            }
+            told.push(diagnostic);
+        }
+        Self(told)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::include::join;
 use crate::interpolate::{Environment, interpolate};
 use crate::key_path::{KeyPath, Segment};
 use crate::secrets::{Secrets, is_place_of_key};
-use crate::source::{Position, Source, line};
+use crate::source::{Position, Source, line_at};
 use crate::tree::{Node, Table, Value};
 
 /// A configuration: the texts of its files, their tree, and what in it is secret.
@@ -108,25 +108,40 @@ impl Document {
         self.unresolved.iter().any(|unresolved| unresolved.path == problem.path && unresolved != problem)
     }
 
-    /// Gives a problem its place, in bytes of the whole and in its file, and masks what nobody may see.
-    pub(crate) fn diagnose(&self, problem: Problem) -> (usize, Diagnostic) {
+    /// Where a problem begins, in bytes of the whole.
+    pub(crate) fn start_of(&self, problem: &Problem) -> usize {
+        self.span_of(&problem.path, &problem.place).start
+    }
+
+    /// Gives a problem its place in its file, and masks what nobody may see.
+    pub(crate) fn diagnose(&self, problem: Problem) -> Diagnostic {
         let span = self.span_of(&problem.path, &problem.place);
         let (file, text) = self.file_at(span.start);
-        let position = Position::of(span.start.saturating_sub(file.start), text);
-        let (start, line) = line(position.line, text);
-        let line = self.secrets.mask_line(file.start + start, line);
-        let rest = line.chars().count().saturating_sub(position.column - 1);
-        let width = self.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
-        let diagnostic = Diagnostic {
+        let offset = text.floor_char_boundary(span.start.saturating_sub(file.start));
+        let (line, part) = part_around(offset, text);
+        let before = text[part.start..offset.min(part.end)].chars().count();
+        let mut shown =
+            self.secrets.mask_line(file.start + line.start, &text[line.clone()], part.start - line.start..part.end - line.start);
+        let rest = shown.chars().count().saturating_sub(before);
+        let width =
+            self.text.get(span.clone()).and_then(|text| text.lines().next()).map_or(1, |text| text.chars().take(SHOWN).count());
+        if part.end < line.end {
+            shown.push('…');
+        }
+        let is_cut = part.start > line.start;
+        if is_cut {
+            shown.insert(0, '…');
+        }
+        Diagnostic {
             file: file.path.clone(),
-            position,
+            position: Position::of(offset, text),
             path: problem.path,
-            line,
+            line: shown,
+            indent: before + usize::from(is_cut),
             width: width.min(rest.max(1)),
             message: self.secrets.mask_message(&self.text, &problem.message),
             help: problem.help.map(|help| self.secrets.mask_message(&self.text, &help)),
-        };
-        (span.start, diagnostic)
+        }
     }
 
     /// The file that a byte stands in, and its text.
@@ -147,6 +162,9 @@ impl Document {
 
     /// Where `path` stands, or the nearest table above it that is there.
     fn span_of(&self, path: &KeyPath, place: &Place) -> Range<usize> {
+        if let Place::Span(span) = place {
+            return span.clone();
+        }
         let mut node = &self.root;
         let mut key = 0..0;
         for segment in &path.0 {
@@ -155,7 +173,6 @@ impl Document {
             node = child;
         }
         match (place, &node.value) {
-            (Place::Span(span), _) => span.clone(),
             (Place::Key, _) | (_, Value::Table(_)) => key,
             _ if node.span.is_empty() => key,
             _ => node.span.clone(),
@@ -200,6 +217,17 @@ impl Document {
 /// The texts of a configuration with a mask in the place of every secret, for whoever may read it and not them.
 pub fn masked(sources: Vec<Source>, env: &dyn Environment) -> String {
     Document::parse(sources, env).0.masked()
+}
+
+/// How many bytes of a line are shown before and behind where something begins, if it is long.
+const SHOWN: usize = 240;
+
+/// The line of a text in which something begins, and the part of it that is shown.
+fn part_around(offset: usize, text: &str) -> (Range<usize>, Range<usize>) {
+    let line = line_at(offset, text);
+    let start = text.floor_char_boundary(offset.saturating_sub(SHOWN / 2)).max(line.start);
+    let end = text.floor_char_boundary(offset + SHOWN).min(line.end);
+    (line, start.min(end)..end)
 }
 
 fn syntax_problem(error: &toml::de::Error, start: usize) -> Problem {

@@ -31,6 +31,9 @@ use crate::source::Source;
 use crate::suggest::one_of;
 use crate::tree::{Node, Table};
 
+/// How many mistakes are looked for.
+const ENOUGH: usize = 1000;
+
 /// What stands at the top of the main file alone.
 pub(crate) const SETTINGS: &[&str] = &["include", "server", "admin", "access_log", "limits", "hooks"];
 
@@ -231,6 +234,11 @@ impl Reader {
         };
         let mut all = Vec::with_capacity(table.0.len());
         for (key, node) in &table.0 {
+            // Nobody mends so many at once, and each is looked for among those before it.
+            if self.problems.len() > ENOUGH {
+                self.partial = true;
+                break;
+            }
             let path = KeyPath::of([section, &key.name]);
             let node = self.without_later(node.clone(), section, &path);
             all.extend(build(self, At { name: &key.name, path, node }));

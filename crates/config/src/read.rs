@@ -13,6 +13,9 @@ use crate::key_path::{KeyPath, Segment};
 use crate::suggest::one_of;
 use crate::tree::Node;
 
+/// How many mistakes are looked for in one table: each takes a reading of it.
+const MOST: usize = 100;
+
 /// Reads as much as can be read: the value without what is wrong with it, if it can do without, and every mistake.
 pub(crate) fn read<T: DeserializeOwned>(path: &KeyPath, node: &Node) -> (Option<T>, Vec<Problem>) {
     match T::deserialize(node) {
@@ -33,7 +36,7 @@ fn without_mistakes<T: DeserializeOwned>(path: &KeyPath, rest: Node, first: Mist
         let patchable = !matches!(mistake.kind, Kind::Missing { .. });
         let shown = Mistake { path: rest.as_written(&mistake.path), kind: mistake.kind };
         problems.push(explain(path, shown));
-        if !patchable || !rest.take_out(&place) {
+        if !patchable || problems.len() > MOST || !rest.take_out(&place) {
             return (None, problems);
         }
         next = T::deserialize(&rest.node).err();

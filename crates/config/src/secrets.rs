@@ -36,6 +36,9 @@ const OF_CONSUMERS: &[&str] = &["id", "custom_id", "groups", "tags", "plugins"];
 /// What is shorter says nothing, and would mask half of every message.
 const SHORTEST: usize = 3;
 
+/// In a longer line nobody looks for the names of secrets: all of it may be one.
+const LONGEST: usize = 64 * 1024;
+
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 const QUOTED_MASK: &str = "\"***\"";
@@ -127,16 +130,20 @@ impl Secrets {
         }
     }
 
-    /// The line that begins at `start`, with every secret in it replaced by stars of the same width.
-    pub fn mask_line(&self, start: usize, line: &str) -> String {
-        let known = |at: usize| self.spans.iter().any(|span| span.contains(&(start + at)));
+    /// A part of the line that begins at `start`, with every secret in it replaced by stars of the same width.
+    pub fn mask_line(&self, start: usize, line: &str, part: Range<usize>) -> String {
+        let end = start + line.len();
+        let of_line: Vec<_> = self.spans.iter().filter(|span| span.start < end && span.end > start && !span.is_empty()).collect();
         // Where the syntax is broken nothing is known of the line's values: what follows a secret's key is one.
-        let suspect = match (0..line.len()).any(known) {
-            true => line.len(),
-            false => after_secret_key(line).unwrap_or(line.len()),
+        let suspect = match of_line.is_empty() {
+            true if line.len() > LONGEST => 0,
+            true => after_secret_key(line).unwrap_or(line.len()),
+            false => line.len(),
         };
+        let known = |at: usize| of_line.iter().any(|span| span.contains(&(start + at)));
         let hidden = |at: usize, c: char| known(at) || (at >= suspect && !c.is_whitespace());
-        line.char_indices().map(|(at, c)| if hidden(at, c) { '*' } else { c }).collect()
+        let shown = line[part.clone()].char_indices().map(|(at, c)| (part.start + at, c));
+        shown.map(|(at, c)| if hidden(at, c) { '*' } else { c }).collect()
     }
 
     /// This part of the text with a mask in the place of every secret.

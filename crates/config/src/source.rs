@@ -1,5 +1,6 @@
 //! The text of a configuration file, and where in it a byte stands.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// A configuration file as it was read.
@@ -44,26 +45,18 @@ impl Source {
 impl Position {
     /// Where the byte at `offset` of a text stands; an offset past the end is the end.
     pub(crate) fn of(offset: usize, text: &str) -> Self {
-        let mut end = offset.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &text[..end];
+        let before = &text[..text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
-/// Where a line of a text begins, and the line without its end; past the last line there is nothing.
-pub(crate) fn line(number: usize, text: &str) -> (usize, &str) {
-    let mut start = 0;
-    for (before, line) in text.split_inclusive('\n').enumerate() {
-        if before + 1 == number {
-            return (start, line.trim_end_matches(['\n', '\r']));
-        }
-        start += line.len();
-    }
-    (start, "")
+/// The line in which the byte at `offset` stands, in bytes of the text, without its end.
+pub(crate) fn line_at(offset: usize, text: &str) -> Range<usize> {
+    let at = text.floor_char_boundary(offset);
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    start..start + text[start..end].trim_end_matches('\r').len()
 }
 
 #[cfg(test)]
@@ -77,7 +70,8 @@ mod tests {
         assert_eq!(Position::of(3, text), Position { line: 1, column: 3 });
         assert_eq!(Position::of(7, text), Position { line: 2, column: 1 });
         assert_eq!(Position::of(99, text), Position { line: 2, column: 7 });
-        assert_eq!(line(2, text), (7, "bb = 2"));
-        assert_eq!(line(3, text), (13, ""));
+        assert_eq!([0, 6, 7, 99].map(|offset| &text[line_at(offset, text)]), ["ä = 1", "ä = 1", "bb = 2", "bb = 2"]);
+        assert_eq!(line_at(3, "a\r\n"), 3..3);
+        assert_eq!(line_at(1, "a\r\n"), 0..1);
     }
 }

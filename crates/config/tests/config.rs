@@ -244,3 +244,28 @@ proptest! {
         let _ = config(&text);
     }
 }
+
+#[test]
+fn of_very_much_that_is_wrong_a_part_is_told() {
+    let many: String = (0..5000).map(|n| format!("[services.s{n}]\nurl = {n}\n")).collect();
+    let Err(problems) = read(Source::new("t", many), &Nothing).finish() else { panic!("it is wrong") };
+    assert_eq!(problems.0.len(), 101);
+    assert_eq!(
+        (problems.0[100].position.line, problems.0[100].help.as_deref()),
+        (202, Some("mend those above first: more are not shown"))
+    );
+    let unknown: String = (0..5000).map(|n| format!("x{n} = 1\n")).collect();
+    let Err(problems) = read(Source::new("t", format!("[limits]\n{unknown}")), &Nothing).finish() else { panic!("it is wrong") };
+    assert_eq!(problems.0.len(), 101);
+    let long = format!(
+        "[consumers]\nJoe = {{ tags = [\"{}\"], key-auth = [{{ key = \"hush\" }}], x = 1, y = \"{}\" }}\n",
+        "ä".repeat(5000),
+        "b".repeat(5000)
+    );
+    let Err(problems) = read(Source::new("t", long), &Nothing).finish() else { panic!("it is wrong") };
+    let told = problems.to_string();
+    assert!(told.contains("a plugin \"x\"") && !told.contains("hush") && told.len() < 2000, "{told}");
+    let shown = &problems.0[0];
+    assert!(shown.line.starts_with("…ä") && shown.line.ends_with("**…"), "{}", shown.line);
+    assert!(shown.line.chars().skip(shown.indent).collect::<String>().starts_with("x = *"), "{} {}", shown.indent, shown.line);
+}

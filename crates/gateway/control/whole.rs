@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use sluice_admin::{Refusal, Replaced, Told};
 use sluice_config::{KeyPath, ProcessEnvironment, Source, masked};
 
-use super::{Control, Origin, State, waiting};
+use super::{Control, Origin, State, busy, waiting};
 use crate::config_file;
 use crate::difference::{Difference, differences};
 use crate::write_back::replace_files;
@@ -31,6 +31,11 @@ impl Control {
         if !config.admin.write_back {
             return Err(Refusal::ReadOnly);
         }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.follow(&state.files);
+        if !others.leave() {
+            return Err(busy());
+        }
         let version = self.status.load().version;
         let before = config_file::read_whole(&self.file);
         let edited = Some(&before) != state.files.first();
@@ -43,8 +48,8 @@ impl Control {
         }
         let prepared = self.prepare(files.clone()).map_err(|problems| Refusal::Invalid(problems, KeyPath::default()))?;
         let waiting_for_start = waiting(&config, &prepared.config);
-        if !replace_files(&[before], &files[..1]).map_err(Refusal::File)? {
-            return Err(Refusal::File(format!("{} was written by somebody else just now; try again", self.file.display())));
+        if !replace_files(&[before], &files[..1], &mut others).map_err(Refusal::File)? {
+            return Err(busy());
         }
         self.swap(&mut state, State { files, refused: None }, prepared, Origin::Admin);
         let status = self.status.load();

@@ -56,8 +56,8 @@ impl Giver {
                 // Somebody looked whether this process lives.
                 Ok(None) => {}
                 Ok(Some(pid)) => {
-                    tracing::info!(pid, "another process has taken over");
                     self.life.stop(Why::Replaced);
+                    tracing::info!(pid, "another process has taken over");
                     return Ok(());
                 }
                 Err(error) => {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use http::StatusCode;
 use http::header::HeaderValue;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::{Block, Problem, Segment, options_schema};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub struct Acl {
 }
 
 /// Options of `acl`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Options {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sluice_config::{Block, Problem, options_schema};
 use subtle::ConstantTimeEq;
@@ -37,7 +37,7 @@ type Hash = [u8; 32];
 const NOBODY: Hash = [0; 32];
 
 /// Options of `basic-auth`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Whether name and password are taken out before the request goes to the upstream.

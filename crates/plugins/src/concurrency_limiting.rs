@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use sluice_events::{ConcurrencyLimitExceeded, Emitter};
 use sluice_limits::InFlight;
 
 use crate::cx::Cx;
-use crate::limiting::{ClientKey, CounterKey, Exempt, Exemptions, Identifier, Identity, status, too_many_requests};
+use crate::limiting::{ClientKey, CounterKey, Exempt, Exemptions, Identifier, Identity, ipv6_prefix, status, too_many_requests};
 use crate::plugin::{BuildCx, Configured, Flow, Phases, Plugin};
 use crate::reply::Reply;
 
@@ -28,7 +28,7 @@ pub struct ConcurrencyLimiting {
 }
 
 /// Options of `concurrency-limiting`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// How many requests of one client may be in flight at the same time. A connection that was upgraded, such as a
@@ -50,10 +50,10 @@ pub struct Options {
     /// The path of `identifier = "path"`.
     #[serde(default)]
     path: Option<String>,
-    /// How many bits of an IPv6 address are one client; 64, if nothing is said.
-    #[serde(default)]
+    /// How many bits of an IPv6 address are one client.
+    #[serde(default = "ipv6_prefix")]
     #[schemars(range(min = 1, max = 128))]
-    ipv6_prefix: Option<u64>,
+    ipv6_prefix: u64,
     /// Who is not limited: not counted.
     #[serde(default)]
     exempt: Exempt,

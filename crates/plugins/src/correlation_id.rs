@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub struct CorrelationId {
 }
 
 /// Options of `correlation-id`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The header that has the id.
@@ -41,7 +41,7 @@ pub struct Options {
 }
 
 /// How an id is made.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 enum Generator {
     /// By chance.
     #[serde(rename = "uuid")]

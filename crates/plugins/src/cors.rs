@@ -6,7 +6,7 @@ use http::header::{HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use smallvec::SmallVec;
 
@@ -31,7 +31,7 @@ pub struct Cors {
 }
 
 /// Options of `cors`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Origins from where scripts may call: `*`, or such as `https://example.com`, or regular expressions, which stand for

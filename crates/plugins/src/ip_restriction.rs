@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::StatusCode;
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::{Problem, network};
 
 use crate::cx::Cx;
@@ -21,7 +21,7 @@ pub struct IpRestriction {
 }
 
 /// Options of `ip-restriction`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// Addresses and networks that may call; if there are any, no others may.

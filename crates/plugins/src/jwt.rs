@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use governor::clock::Clock;
 use http::header::HeaderValue;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use sluice_limits::SharedClock;
 
@@ -40,7 +40,7 @@ pub struct Jwt {
 }
 
 /// Options of `jwt`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Arguments that may hold the token.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::{Block, Problem, options_schema};
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ struct KeyName {
 }
 
 /// Options of `key-auth`, as Kong's.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Names of the header or argument that holds the key.

@@ -18,7 +18,7 @@ pub(crate) use client_key::ClientKey;
 pub(crate) use cost::Cost;
 pub(crate) use exempt::{Exempt, Exemptions};
 pub(crate) use headers::{Headers, Style};
-pub(crate) use identity::{CounterKey, Identifier, Identity};
+pub(crate) use identity::{CounterKey, Identifier, Identity, ipv6_prefix};
 pub use limit::{Client, Limit, Shown, ShownWindow, Usage};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use refusal::{Refusal, problem, rate_limit_exceeded, status, too_many_requests};

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_config::Problem;
 
@@ -28,7 +28,7 @@ pub struct RequestTransformer {
 
 /// Options of `request-transformer`, as Kong's. A value may hold `$(headers.NAME)`, `$(query_params.NAME)` and
 /// `$(uri_captures.NAME)`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Options {
@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 /// What rules are about.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lists {
     /// Headers.
@@ -59,7 +59,7 @@ pub struct Lists {
 }
 
 /// What rules are about that put another value in the place of one.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Replace {
     /// Headers; `host` is that of the upstream.

@@ -7,7 +7,7 @@ use http::Method;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_config::Problem;
 
@@ -23,7 +23,7 @@ pub struct ResponseTransformer {
 }
 
 /// Options of `response-transformer`, as Kong's.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Names of what is taken out.
@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// What rules are about.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Names {
     /// Headers.
@@ -49,7 +49,7 @@ pub struct Names {
 }
 
 /// What rules are about that put values in.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Values {
     /// Headers.
@@ -61,7 +61,7 @@ pub struct Values {
 }
 
 /// What a value is.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Type {
     /// `true` or `false`.

@@ -67,8 +67,8 @@ impl Entity for PluginEntry {
     }
 
     fn show(&self, _: &Config) -> Value {
-        let mut options = self.block.to_json();
-        mask::hide(&mut options);
+        let mut shown = options(self);
+        mask::hide(&mut shown);
         let [mut service, mut route, mut consumer, mut group] = [const { Value::Null }; 4];
         let owner = self.owner.map_or(Value::Null, |id| json!({ "id": id }));
         match &self.scope {
@@ -87,7 +87,7 @@ impl Entity for PluginEntry {
             "consumer": consumer,
             "consumer_group": group,
             "enabled": self.enabled,
-            "config": options,
+            "config": shown,
             "protocols": self.protocols,
             "tags": (!self.tags.is_empty()).then_some(&self.tags),
             "created_at": self.stamps.created_at,
@@ -96,7 +96,7 @@ impl Entity for PluginEntry {
     }
 
     fn unshown(&self, _: &Config) -> Value {
-        self.block.to_json()
+        options(self)
     }
 
     fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
@@ -113,6 +113,11 @@ impl Entity for PluginEntry {
         };
         parent.field == field && parent.name == *name
     }
+}
+
+/// Its options with all that the file does not say: to spell out a default is no change.
+fn options(plugin: &PluginEntry) -> Value {
+    sluice_plugins::with_defaults(&plugin.name, plugin.block.to_json())
 }
 
 fn reference<E: Entity>(config: &Config, name: &str) -> Value {

@@ -6,13 +6,14 @@ use http::header::HeaderName;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sluice_config::Problem;
 
 use crate::plugin::BuildCx;
 
 /// What a request costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Cost {
     /// Every request the same.
     Fixed(u32),
@@ -27,11 +28,11 @@ impl Default for Cost {
 }
 
 /// A header that says what a request costs.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfHeader {
     /// Its name.
-    #[serde(deserialize_with = "header_name")]
+    #[serde(deserialize_with = "header_name", serialize_with = "text")]
     #[schemars(with = "String")]
     header: HeaderName,
     /// The cost where the header is missing or no whole number.
@@ -102,6 +103,10 @@ fn one() -> u32 {
 fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
     let name = String::deserialize(deserializer)?;
     HeaderName::try_from(&name).map_err(|_| de::Error::custom(format!("`{name}` is no header name")))
+}
+
+fn text<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
 }
 
 impl<'de> Deserialize<'de> for Cost {

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use sluice_config::{Problem, network, one_of};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::cx::Cx;
 use crate::plugin::BuildCx;
 
 /// Who is not limited: not counted, and told nothing.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exempt {
     /// Addresses and networks, such as "10.0.0.0/8".
@@ -24,6 +24,12 @@ pub struct Exempt {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Network(IpNet);
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 impl TryFrom<String> for Network {
     type Error = String;

@@ -2,17 +2,19 @@
 
 use http::header::HeaderName;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::{PathPrefix, Problem};
 
 use super::client_key::{ClientKey, Part};
 use crate::plugin::BuildCx;
 
 /// How many bits of an IPv6 address are one client, if nothing is said.
-const IPV6_PREFIX: u64 = 64;
+pub(crate) fn ipv6_prefix() -> u64 {
+    64
+}
 
 /// What makes two requests those of one client. Where it is missing, the IP address counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Identifier {
     /// The client's address; of IPv6 its prefix.
@@ -47,7 +49,7 @@ impl Identifier {
 }
 
 /// By what of a consumer requests are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum CounterKey {
     /// The id.
     #[default]
@@ -69,7 +71,7 @@ pub(crate) struct Identity<'a> {
     pub counter_key: Option<CounterKey>,
     pub header_name: Option<&'a str>,
     pub path: Option<&'a str>,
-    pub ipv6_prefix: Option<u64>,
+    pub ipv6_prefix: u64,
 }
 
 impl<'a> Identity<'a> {
@@ -79,7 +81,7 @@ impl<'a> Identity<'a> {
             Some(several) => ("compound_identifier", several),
             None => ("identifier", std::slice::from_ref(one)),
         };
-        Self { option, identifiers, counter_key: None, header_name: None, path: None, ipv6_prefix: None }
+        Self { option, identifiers, counter_key: None, header_name: None, path: None, ipv6_prefix: ipv6_prefix() }
     }
 
     /// What makes the keys, if all is right.
@@ -91,10 +93,9 @@ impl<'a> Identity<'a> {
         if self.counter_key.is_some() && !self.has(Identifier::Consumer) {
             problems.push(self.unused(cx, "counter_key", Identifier::Consumer));
         }
-        let ipv6_prefix = self.ipv6_prefix.unwrap_or(IPV6_PREFIX);
-        let prefix = u8::try_from(ipv6_prefix).ok().filter(|prefix| (1..=128).contains(prefix));
+        let prefix = u8::try_from(self.ipv6_prefix).ok().filter(|prefix| (1..=128).contains(prefix));
         if prefix.is_none() {
-            let message = format!("must be between 1 and 128, not {ipv6_prefix}");
+            let message = format!("must be between 1 and 128, not {}", self.ipv6_prefix);
             problems.push(cx.block.problem_at("ipv6_prefix", message).help("64 is what one client gets; 128 is one address"));
         }
         let part = |identifier: &Identifier| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use sluice_limits::{InFlight, Key, Permit};
 
@@ -18,7 +18,7 @@ use crate::plugin::BuildCx;
 const MAX: u64 = 1_000_000;
 
 /// Holds requests above the limit open instead of refusing them.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Throttling {
     /// Whether it does.

@@ -1,10 +1,10 @@
 //! How much of a limit may be used up before that is an event.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A part of a limit: above 0, at most 1.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "f64")]
 #[schemars(with = "f64")]
 pub struct WarnAt(f64);

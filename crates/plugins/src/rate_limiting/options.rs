@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use sluice_events::Window;
 use sluice_limits::{Algorithm, Policy, Quota, algorithm};
 
 use crate::limiting::{
     Cost, Exempt, Headers, Identifier, Identity, Limit, RateLimit, Refusal, Strategy, Style, Told, WarnAt, calendar,
-    check_strategy, rate_limit_exceeded, status, too_many_requests,
+    check_strategy, ipv6_prefix, rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
 
 /// Options of `rate-limiting`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// How many requests are admitted a second.
@@ -63,12 +63,12 @@ pub struct Options {
     #[serde(default = "rate_limit_exceeded")]
     error_message: String,
     /// How often counts are exchanged. With `policy = "local"` never, which is -1.
-    #[serde(default)]
-    sync_rate: Option<f64>,
-    /// How many bits of an IPv6 address are one client; 64, if nothing is said.
-    #[serde(default)]
+    #[serde(default = "never")]
+    sync_rate: f64,
+    /// How many bits of an IPv6 address are one client.
+    #[serde(default = "ipv6_prefix")]
     #[schemars(range(min = 1, max = 128))]
-    ipv6_prefix: Option<u64>,
+    ipv6_prefix: u64,
     /// Whether the limit only looks on: requests are counted, events and headers tell of it, nobody is refused.
     #[serde(default)]
     shadow: bool,
@@ -101,7 +101,7 @@ impl Options {
         let client = self.identity().check(cx, &mut problems);
         let exempt = self.exempt.check(cx, &mut problems);
         let status = status(self.error_code, cx, &mut problems);
-        check_strategy("policy", self.policy, self.sync_rate, cx, &mut problems);
+        check_strategy("policy", self.policy, Some(self.sync_rate), cx, &mut problems);
         match (policy, client, status) {
             (Some(policy), Some(client), Some(status)) if problems.is_empty() => {
                 let windows: Vec<Window> = periods.iter().map(|period| period.window).collect();
@@ -190,4 +190,8 @@ fn policy(periods: &[Period], cx: &BuildCx<'_>, problems: &mut Vec<Problem>) -> 
 
 fn yes() -> bool {
     true
+}
+
+fn never() -> f64 {
+    -1.0
 }

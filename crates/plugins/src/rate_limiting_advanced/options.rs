@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sluice_config::Problem;
 use sluice_events::Window;
@@ -10,13 +10,13 @@ use sluice_events::Window;
 use super::windows::{WindowType, Windows};
 use crate::limiting::{
     Cost, CounterKey, Exempt, Headers, Identifier, Identity, Limit, RateLimit, Refusal, Strategy, Style, Throttling, Told,
-    WarnAt, check_strategy, problem, rate_limit_exceeded, status, too_many_requests,
+    WarnAt, check_strategy, ipv6_prefix, problem, rate_limit_exceeded, status, too_many_requests,
 };
 use crate::plugin::BuildCx;
 use crate::reply::Body;
 
 /// Options of `rate-limiting-advanced`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// How many requests each window admits.
@@ -41,10 +41,10 @@ pub struct Options {
     /// The path of `identifier = "path"`.
     #[serde(default)]
     path: Option<String>,
-    /// How many bits of an IPv6 address are one client; 64, if nothing is said.
-    #[serde(default)]
+    /// How many bits of an IPv6 address are one client.
+    #[serde(default = "ipv6_prefix")]
     #[schemars(range(min = 1, max = 128))]
-    ipv6_prefix: Option<u64>,
+    ipv6_prefix: u64,
     /// Plugins with the same namespace count together in windows of the same length and type, each up to a limit of its
     /// own; with another `disable_penalty`, or of type "gcra" with another limit, they count apart. Without a namespace
     /// a plugin counts for itself.
