@@ -40,6 +40,7 @@ mod parent;
 mod reply;
 mod required;
 mod routes;
+mod schemas;
 mod sent;
 mod server;
 mod sources;

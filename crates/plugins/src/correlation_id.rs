@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ pub struct Options {
 }
 
 /// How an id is made.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 enum Generator {
     /// By chance.
     #[serde(rename = "uuid")]

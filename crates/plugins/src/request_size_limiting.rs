@@ -5,7 +5,7 @@
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 
 use crate::cx::Cx;
@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 /// In what a size is measured: 1024 of each make one of the next.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Unit {
     /// Megabytes.

@@ -2,7 +2,7 @@
 
 use http::header::HeaderName;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::{PathPrefix, Problem};
 
 use super::client_key::{ClientKey, Part};
@@ -12,7 +12,7 @@ use crate::plugin::BuildCx;
 const IPV6_PREFIX: u64 = 64;
 
 /// What makes two requests those of one client. Where it is missing, the IP address counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Identifier {
     /// The client's address; of IPv6 its prefix.

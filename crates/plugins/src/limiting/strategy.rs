@@ -1,13 +1,13 @@
 //! Where counts are kept: in this process. Kong's other places are refused until there is a store to share.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 
 use crate::plugin::BuildCx;
 
 /// Where counts are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// In this process.

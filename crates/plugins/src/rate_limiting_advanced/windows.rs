@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_config::Problem;
 use sluice_limits::{MAX_WINDOWS, Policy, Quota, QuotaError, algorithm};
 
 use crate::plugin::BuildCx;
 
 /// How requests are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowType {
     /// The last window counts by how much of it is still in sight (Kong's formula).
