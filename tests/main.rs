@@ -35,6 +35,7 @@ mod plugins;
 mod reload;
 mod requests;
 mod routing;
+mod schemas;
 mod security;
 mod slow_clients;
 mod stop;

@@ -363,6 +363,11 @@ impl sluice_admin::Control for AdminControl {
         let control = self.0.clone();
         aside(move || control.change(&plan, expected.as_deref())).await
     }
+
+    async fn rehearse(&self, plan: Plan) -> Result<(), Refusal> {
+        let control = self.0.clone();
+        aside(move || control.rehearse(&plan)).await
+    }
 }
 
 /// Does what takes its time beside the requests of the Admin API.

@@ -37,10 +37,15 @@ impl Expected {
 
 /// Has the change of an entity made.
 pub(crate) async fn make<E: Editable>(app: &App, plan: Plan, expected: Expected) -> Result<Changed, Error> {
-    app.control.change(plan, expected.0).await.map_err(|refusal| match refusal {
+    app.control.change(plan, expected.0).await.map_err(why::<E>)
+}
+
+/// What is said of a change of an entity that was refused.
+pub(crate) fn why<E: Editable>(refusal: Refusal) -> Error {
+    match refusal {
         Refusal::Invalid(diagnostics, at) => explain(&at, &diagnostics, E::field_of),
         other => refused(other, E::TABLE),
-    })
+    }
 }
 
 /// What is said of a change that was refused, whatever it was to change.

@@ -63,11 +63,17 @@ pub(crate) fn coerce(value: &mut Value, schema: &Value) {
     }
 }
 
+/// The schema that is meant: itself, or what it refers to.
+pub(crate) fn resolve(schema: &Value) -> &Value {
+    match schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
+        Some(name) => resolve(&FILE["$defs"][name]),
+        None => schema,
+    }
+}
+
 /// Every schema of which one must fit.
 fn alternatives(schema: &Value) -> Vec<&Value> {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
-        return alternatives(&FILE["$defs"][name]);
-    }
+    let schema = resolve(schema);
     let parts = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema[word].as_array()).flatten();
     [schema].into_iter().chain(parts.flat_map(alternatives)).collect()
 }

@@ -41,6 +41,8 @@ pub trait Control: Send + Sync + 'static {
     /// Makes a change: plans it, validates the whole, writes it to the file, swaps it in. If versions are expected, the one in
     /// force must be one of them.
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal>;
+    /// Plans a change and validates the whole as it would be. Nothing changes.
+    async fn rehearse(&self, plan: Plan) -> Result<(), Refusal>;
 }
 
 /// How the gateway is.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use sluice_config::Config;
 
-use crate::change::{Expected, make};
+use crate::change::{Expected, make, why};
 use crate::control::{Changed, Plan, Planned};
 use crate::editable::{Editable, Extent};
 use crate::entities::{Entity, find_where};
@@ -56,6 +56,13 @@ pub(crate) async fn create<E: Editable>(State(app): Shared, params: RawPathParam
     let (body, expected) = sent::<E>(request).await?;
     let plan = move |config: &Config| E::create(keys.with_parent(&body, config)?, config);
     answer::<E>(&make::<E>(&app, Box::new(plan), expected).await?, StatusCode::CREATED)
+}
+
+/// What would be wrong with a new one. Nothing is made.
+pub(crate) async fn rehearse<E: Editable>(app: Arc<App>, request: Request) -> Result<(), Error> {
+    let (body, _) = sent::<E>(request).await?;
+    let plan = move |config: &Config| E::rehearse(body.clone(), config);
+    app.control.rehearse(Box::new(plan)).await.map_err(why::<E>)
 }
 
 /// `PUT`: the entity is as the body says, whether there was one or not.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use sluice_config::{Config, KeyPath};
+use uuid::Uuid;
 
 use crate::control::{Planned, Step};
 use crate::entities::Entity;
@@ -40,6 +41,21 @@ pub(crate) trait Editable: Entity {
 
     /// A new one.
     fn create(sent: Sent, config: &Config) -> Result<Planned, Error>;
+
+    /// A new one for the sake of what is wrong with it. What another has that no two may have is not: it is good by itself.
+    fn rehearse(mut sent: Sent, config: &Config) -> Result<Planned, Error> {
+        loop {
+            let taken: Vec<String> = match Self::create(sent.clone(), config) {
+                Err(Error::IdTaken(_)) if sent.take("id").is_some() => continue,
+                Err(Error::IdTaken(_)) => vec![Self::KEY.to_owned()],
+                Err(Error::Unique(fields)) => {
+                    fields.into_iter().filter(|(_, value)| value.is_string()).map(|(field, _)| field.to_owned()).collect()
+                }
+                planned => return planned,
+            };
+            sent.fields.extend(taken.into_iter().map(|field| (field, Uuid::new_v4().simple().to_string().into())));
+        }
+    }
 
     /// A change of this one.
     fn change(&self, sent: Sent, extent: Extent, config: &Config) -> Result<Planned, Error>;

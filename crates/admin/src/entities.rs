@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::parent::Parent;
+use crate::schemas::Described;
+use crate::{coerce, hook_name};
 
 /// A kind of entity.
 pub(crate) trait Entity: Clone + Send + Sync + 'static {
@@ -19,6 +21,8 @@ pub(crate) trait Entity: Clone + Send + Sync + 'static {
     fn id(&self) -> Uuid;
     /// Its name, if it has one that no other of its kind has.
     fn name(&self) -> Option<&str>;
+    /// Its fields as clients send them.
+    fn described() -> Described;
     /// What a client sees of it.
     fn show(&self, config: &Config) -> Value;
     /// What nobody sees of it; two versions may differ in that alone.
@@ -72,6 +76,9 @@ impl Entity for EventHook {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        Described::of(coerce::table_of(Self::TABLE)).first("name", hook_name::schema())
     }
     fn show(&self, _: &Config) -> Value {
         sluice_hooks::entity_json(self)

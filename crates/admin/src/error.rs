@@ -27,6 +27,8 @@ pub enum Error {
     TooLong(usize),
     /// There is nothing here.
     NotFound,
+    /// There is no such thing of this kind: `entity` or `plugin`.
+    NoneNamed(&'static str, String),
     /// Fields that are missing, unknown or wrong.
     Schema(Violations),
     /// The id is taken.
@@ -90,6 +92,7 @@ impl IntoResponse for Error {
                 reply::message(StatusCode::PAYLOAD_TOO_LARGE, &message)
             }
             Self::NotFound => reply::message(StatusCode::NOT_FOUND, "Not found"),
+            Self::NoneNamed(kind, name) => reply::message(StatusCode::NOT_FOUND, &format!("No {kind} named '{name}'")),
             Self::Schema(violations) => kong(bad, (2, "schema violation"), &violations.message(), Some(violations.fields())),
             Self::IdTaken(id) => {
                 let message = format!("primary key violation on key '{{id=\"{id}\"}}'");

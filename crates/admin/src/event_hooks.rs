@@ -121,12 +121,32 @@ fn new(hook: HookBody, config: &Config) -> Result<Planned, Error> {
     Ok(Planned { steps: vec![Step::Put { at: at.clone(), table: hook.table_with(written), keep: Vec::new() }], at, id })
 }
 
+/// What would be wrong with a new hook. Nothing is made.
+pub(crate) async fn rehearse(app: Arc<App>, request: Request) -> Result<(), Error> {
+    let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
+    let missing = required::missing(&hook.table);
+    let plan = Box::new(move |config: &Config| {
+        // That another hook has its name or its id is no matter of this.
+        let is_taken = |hook: &HookBody| {
+            let other = |one: &&EventHook| hook.name.as_ref() == Some(&one.name) || hook.id == Some(one.id);
+            config.event_hooks.iter().find(other).is_some()
+        };
+        let free = if is_taken(&hook) { HookBody { name: None, id: None, ..hook.clone() } } else { hook.clone() };
+        new(free, config)
+    });
+    app.control.rehearse(plan).await.map_err(|refusal| why(refusal, &missing))
+}
+
 /// Makes the change. `missing` are the required fields that are known to be missing: they are told with what else is wrong.
 async fn change(app: &App, plan: Plan, expected: Expected, missing: &[KeyPath]) -> Result<Changed, Error> {
-    app.control.change(plan, expected.0).await.map_err(|refusal| match refusal {
+    app.control.change(plan, expected.0).await.map_err(|refusal| why(refusal, missing))
+}
+
+fn why(refusal: Refusal, missing: &[KeyPath]) -> Error {
+    match refusal {
         Refusal::Invalid(diagnostics, at) => explain_with(&at, &diagnostics, missing),
         other => refused(other, SECTION),
-    })
+    }
 }
 
 fn hook_of(changed: &Changed) -> Result<Value, Error> {

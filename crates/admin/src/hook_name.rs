@@ -1,5 +1,6 @@
 //! Names of hooks: what one may be, and a new one for a hook that came without.
 
+use serde_json::{Value, json};
 use sluice_config::EventHook;
 
 use crate::names;
@@ -11,6 +12,13 @@ pub(crate) fn check(name: &str) -> Result<(), &'static str> {
         "sources" => Err("\"sources\" is the list of sources; take another name"),
         _ => Ok(()),
     }
+}
+
+/// What [`check`] takes.
+pub(crate) fn schema() -> Value {
+    let mut schema = names::schema();
+    schema["not"] = json!({ "const": "sources" });
+    schema
 }
 
 /// A readable name that no hook has.

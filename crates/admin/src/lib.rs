@@ -39,6 +39,7 @@ mod parent;
 mod reply;
 mod required;
 mod routes;
+mod schemas;
 mod sent;
 mod server;
 mod sources;

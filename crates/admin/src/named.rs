@@ -7,6 +7,7 @@ use crate::control::{Planned, Step};
 use crate::editable::{Editable, Extent};
 use crate::entities::Entity;
 use crate::error::Error;
+use crate::schemas::Described;
 use crate::sent::Sent;
 use crate::{coerce, names};
 
@@ -16,6 +17,8 @@ pub(crate) trait Named: Entity {
     const NAME: &'static str = "name";
     /// What its name may be.
     const CHECK: fn(&str) -> Result<(), &'static str> = names::check;
+    /// The same as a schema.
+    const NAME_SCHEMA: fn() -> Value = names::schema;
 
     /// Fields that are maps: one that is said is another map, while a table that is said changes what it names.
     const MAPS: &'static [&'static str] = &[];
@@ -99,6 +102,13 @@ impl<E: Named> Editable for E {
         steps.push(Step::Remove { at: KeyPath::of([E::TABLE, self.name().unwrap_or_default()]) });
         Ok(steps)
     }
+}
+
+/// The fields of a kind's table, and its name.
+pub(crate) fn described<E: Named>() -> Described {
+    let children = E::children();
+    let table = Described::of(coerce::table_of(E::TABLE)).without(children.iter().map(String::as_str));
+    table.first(E::NAME, E::NAME_SCHEMA()).unique(E::NAME)
 }
 
 fn check_name<E: Named>(name: Option<&str>, sent: &mut Sent) {

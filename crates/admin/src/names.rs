@@ -1,5 +1,6 @@
 //! Names of entities: what one may be, and a new one for an entity that came without.
 
+use serde_json::{Value, json};
 use sluice_config::refuse_name;
 
 /// How long a name may be, in bytes.
@@ -22,6 +23,16 @@ pub(crate) fn check_any(name: &str) -> Result<(), &'static str> {
         return Err("must not be a UUID, which would be taken for an id");
     }
     Ok(())
+}
+
+/// What [`check`] takes.
+pub(crate) fn schema() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[\p{Alphabetic}\p{N}._~-]+$" })
+}
+
+/// What [`check_any`] takes.
+pub(crate) fn schema_of_any() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\P{Cc}+$" })
 }
 
 /// A readable name that is not taken. Its end is random: a name that comes again would bring an old entity's id again.

@@ -19,7 +19,7 @@ use crate::kinds::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
 use crate::owners::{certificate_of_sni, consumers, owner_of_credential, service_of_route};
 use crate::{
     App, Control, Options, configuration, deliveries, event_hooks, finish, gate, hook_actions, kinds, limits, metrics, node,
-    reply, sources, status, tags, upstreams,
+    reply, schemas, sources, status, tags, upstreams,
 };
 
 type KeyAuths = Credential<KEY_AUTHS>;
@@ -103,6 +103,10 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/routes/{routes}/plugins", list::<PluginEntry>()),
         ("/routes/{routes}/plugins/{plugins}", one::<PluginEntry>()),
         ("/routes/{routes}/service", get(service_of_route)),
+        ("/schemas/plugins/validate", post(schemas::validate_plugin)),
+        ("/schemas/plugins/{name}", get(schemas::of_plugin)),
+        ("/schemas/{entity}", get(schemas::of_entity)),
+        ("/schemas/{entity}/validate", post(schemas::validate)),
         ("/services", list::<Service>()),
         ("/services/{services}", one::<Service>()),
         ("/services/{services}/plugins", list::<PluginEntry>()),

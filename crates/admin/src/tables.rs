@@ -134,6 +134,8 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use sluice_config::{ProcessEnvironment, Source, read};
 
@@ -235,6 +237,18 @@ config = { url = "http://x/", secret = "hush-hush", headers = { authorization = 
             seen += 1;
         }
         assert_eq!(seen, TABLES.len());
+    }
+
+    #[test]
+    fn what_is_shown_of_an_entity_is_described() {
+        let config = config(TEXT);
+        for (table, row) in rows(&config) {
+            let described = crate::schemas::described(table).expect("every table is described").into_schema();
+            let fields =
+                |value: &Value| value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+            let unknown: Vec<_> = fields(&row.shown).difference(&fields(&described["properties"])).cloned().collect();
+            assert_eq!(unknown, Vec::<String>::new(), "{table}");
+        }
     }
 
     #[test]

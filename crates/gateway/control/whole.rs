@@ -2,13 +2,13 @@
 
 use std::sync::PoisonError;
 
-use sluice_admin::{Refusal, Replaced, Told};
+use sluice_admin::{Plan, Planned, Refusal, Replaced, Told};
 use sluice_config::{KeyPath, ProcessEnvironment, Source, masked};
 
 use super::{Control, Origin, State, busy, waiting};
-use crate::config_file;
 use crate::difference::{Difference, differences};
 use crate::write_back::replace_files;
+use crate::{config_file, edit};
 
 impl Control {
     /// The texts in force, with a mask in the place of every secret.
@@ -22,6 +22,17 @@ impl Control {
         let files = config_file::with_included(Source::new(&self.file, text));
         let prepared = self.prepare(files).map_err(|problems| Refusal::Invalid(problems, KeyPath::default()))?;
         Ok(differences(&self.config.load(), &prepared.config).iter().map(Difference::told).collect())
+    }
+
+    /// What would be wrong if a change of the Admin API were made.
+    pub fn rehearse(&self, plan: &Plan) -> Result<(), Refusal> {
+        let (files, config) = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (state.files.clone(), self.config())
+        };
+        let Planned { steps, at, .. } = plan(&config).map_err(Refusal::Unplanned)?;
+        let files = edit::apply(&files, &steps)?;
+        self.prepare(files).map(drop).map_err(|problems| Refusal::Invalid(problems, at))
     }
 
     /// Makes this what the main file says, and puts it into force.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_config::{Certificate, Config};
 use uuid::Uuid;
 
@@ -10,7 +10,8 @@ use crate::control::Step;
 use crate::editable::Extent;
 use crate::entities::{Entity, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
+use crate::schemas::Described;
 use crate::sent::Sent;
 
 impl Entity for Certificate {
@@ -23,6 +24,9 @@ impl Entity for Certificate {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        described::<Self>().derived("not_after", json!({ "type": "integer", "format": "unix-time" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_config::{Config, Consumer};
 use sluice_plugins::PLUGINS;
 use uuid::Uuid;
@@ -13,9 +13,10 @@ use crate::control::Step;
 use crate::editable::Extent;
 use crate::entities::{Entity, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
 use crate::names;
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 
 impl Entity for Consumer {
@@ -28,6 +29,9 @@ impl Entity for Consumer {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.username)
+    }
+    fn described() -> Described {
+        described::<Self>().unique("custom_id").derived("username_lower", json!({ "type": "string" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)
@@ -43,6 +47,7 @@ impl Entity for Consumer {
 impl Named for Consumer {
     const NAME: &'static str = "username";
     const CHECK: fn(&str) -> Result<(), &'static str> = names::check_any;
+    const NAME_SCHEMA: fn() -> Value = names::schema_of_any;
 
     fn children() -> Vec<String> {
         let lists = PLUGINS.iter().filter_map(|kind| kind.credential).map(|kind| kind.list);

@@ -10,8 +10,9 @@ use super::plugin::{Scoped, pins};
 use crate::control::Step;
 use crate::entities::{Entity, find, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
 use crate::parent::Parent;
+use crate::schemas::Described;
 
 impl Entity for ConsumerGroup {
     const TABLE: &'static str = "consumer_groups";
@@ -23,6 +24,9 @@ impl Entity for ConsumerGroup {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        described::<Self>()
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

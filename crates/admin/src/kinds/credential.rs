@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::mask;
 use crate::named::id_of;
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 use crate::violations::MISSING;
 
@@ -102,6 +103,11 @@ impl<const TABLE: usize> Entity for Credential<TABLE> {
         None
     }
 
+    fn described() -> Described {
+        let fields = Described::of(Self::schema()).refers("consumer", Consumer::TABLE).needed("consumer");
+        let fields = fields.made_up(Self::KIND.made_up);
+        if TABLE == ACLS { fields } else { fields.unique(Self::KIND.key) }
+    }
     fn show(&self, config: &Config) -> Value {
         let mut shown = self.whole(config);
         mask::hide(&mut shown);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use sluice_config::{Config, Consumer, ConsumerGroup, KeyPath, PluginEntry, Route, Scope, Segment, Service, entity_id};
+use sluice_plugins::PLUGINS;
 use uuid::Uuid;
 
 use crate::coerce;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::mask;
 use crate::named::id_of;
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 use crate::violations::MISSING;
 
@@ -66,6 +68,21 @@ impl Entity for PluginEntry {
         self.instance_name.as_deref()
     }
 
+    fn described() -> Described {
+        let names: Vec<&str> = PLUGINS.iter().map(|kind| kind.name).collect();
+        let beside = &coerce::FILE["$defs"]["plugins"]["properties"][PLUGINS[0].name]["properties"];
+        let mut fields = Described::of(&Value::Null).with("name", json!({ "type": "string", "enum": names })).needed("name");
+        for field in ["instance_name", "enabled", "protocols", "tags"] {
+            fields = fields.with(field, beside[field].clone());
+        }
+        fields
+            .refers("service", Service::TABLE)
+            .refers("route", Route::TABLE)
+            .refers("consumer", Consumer::TABLE)
+            .refers("consumer_group", ConsumerGroup::TABLE)
+            .with("config", json!({ "type": "object" }))
+            .unique("instance_name")
+    }
     fn show(&self, _: &Config) -> Value {
         let mut shown = options(self);
         mask::hide(&mut shown);
@@ -164,6 +181,26 @@ impl Editable for PluginEntry {
             table.insert("id".into(), id.to_string().into());
         }
         Ok(Planned { steps: vec![Step::Put { at: at.clone(), table, keep: Vec::new() }], at, id })
+    }
+
+    fn rehearse(mut sent: Sent, config: &Config) -> Result<Planned, Error> {
+        match Self::create(sent.clone(), config) {
+            Err(Error::IdTaken(_)) if sent.take("id").is_some() => Self::rehearse(sent, config),
+            Err(Error::Unique(fields)) if fields[0].0 == "instance_name" => {
+                sent.fields.shift_remove("instance_name");
+                Self::rehearse(sent, config)
+            }
+            // There is one of this name here: it is as if this were put in its place.
+            Err(Error::Unique(_) | Error::IdTaken(_)) => {
+                let scope = take_scope(&mut sent.clone(), config)?;
+                let name = sent.fields.get("name").cloned();
+                let other = |plugin: &&Self| Some(&plugin.scope) == scope.as_ref() && name.as_ref() == Some(&json!(plugin.name));
+                let other = config.plugins.iter().find(other).ok_or(Error::NotFound)?;
+                sent.fields.shift_remove("id");
+                other.change(sent, Extent::Whole, config)
+            }
+            planned => planned,
+        }
     }
 
     fn change(&self, mut sent: Sent, extent: Extent, config: &Config) -> Result<Planned, Error> {

@@ -11,8 +11,9 @@ use crate::control::Step;
 use crate::editable::Extent;
 use crate::entities::{Entity, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 
 impl Entity for Route {
@@ -25,6 +26,9 @@ impl Entity for Route {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        described::<Self>().refers("service", Service::TABLE).with("destinations", json!({ "type": "null" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -11,7 +11,8 @@ use crate::control::Step;
 use crate::editable::Extent;
 use crate::entities::{Entity, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
+use crate::schemas::{Described, foreign};
 use crate::sent::Sent;
 use crate::violations::MISSING;
 
@@ -28,6 +29,14 @@ impl Entity for Service {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        let authorities = json!({ "type": "array", "items": foreign(CaCertificate::TABLE) });
+        let placed = json!([{ "required": ["url"] }, { "required": ["host"] }]);
+        described::<Self>()
+            .refers("client_certificate", Certificate::TABLE)
+            .with("ca_certificates", authorities)
+            .together("anyOf", placed)
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 use sluice_config::{Certificate, Config, KeyPath, Sni, entity_id};
 use uuid::Uuid;
 
+use crate::coerce;
 use crate::control::{Planned, Step};
 use crate::editable::{Editable, Extent};
 use crate::entities::{Entity, find, to_json};
 use crate::error::Error;
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 use crate::violations::MISSING;
 
@@ -24,6 +26,15 @@ impl Entity for Sni {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        let name = &coerce::table_of(Certificate::TABLE)["properties"]["snis"]["items"];
+        Described::of(&json!({ "properties": { "name": name } }))
+            .refers("certificate", Certificate::TABLE)
+            .needed("name")
+            .needed("certificate")
+            .unique("name")
+            .with("tags", json!({ "type": "null", "description": "Not available yet." }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -12,6 +12,7 @@ use crate::editable::{Editable, Extent};
 use crate::entities::{Entity, find_where, to_json};
 use crate::error::Error;
 use crate::parent::Parent;
+use crate::schemas::Described;
 use crate::sent::Sent;
 use crate::violations::{MISSING, Violations};
 
@@ -26,6 +27,10 @@ impl Entity for Target {
     /// None: two upstreams may have the same target.
     fn name(&self) -> Option<&str> {
         None
+    }
+    fn described() -> Described {
+        let table = coerce::resolve(Self::schema())["anyOf"].as_array().and_then(|ways| ways.last());
+        Described::of(table.unwrap_or(&Value::Null)).refers("upstream", Upstream::TABLE).needed("upstream").needed("target")
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

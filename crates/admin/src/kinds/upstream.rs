@@ -10,7 +10,8 @@ use crate::control::Step;
 use crate::editable::Extent;
 use crate::entities::{Entity, to_json};
 use crate::error::Error;
-use crate::named::Named;
+use crate::named::{Named, described};
+use crate::schemas::Described;
 use crate::sent::Sent;
 
 impl Entity for Upstream {
@@ -23,6 +24,9 @@ impl Entity for Upstream {
     }
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+    fn described() -> Described {
+        described::<Self>().with("use_srv_name", json!({ "type": "boolean", "const": false }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -122,7 +122,7 @@ async fn the_node_tells_how_it_is() {
     for path in endpoints["data"].as_array().unwrap() {
         let path = path.as_str().unwrap().replace(['{', '}'], "");
         let allow = api.ask("OPTIONS", &path, &[], "").await.is(204).header("allow").unwrap().to_owned();
-        let does_something = ["replay", "pause", "resume", "test"].iter().any(|action| path.ends_with(action));
+        let does_something = ["replay", "pause", "resume", "test", "validate"].iter().any(|action| path.ends_with(action));
         let expected = if does_something {
             "POST, OPTIONS"
         } else if path.ends_with("healthy") {

@@ -187,6 +187,14 @@ impl Control for Fake {
         Ok(Replaced { version: state.version, is_new: true, changes: Vec::new(), waiting_for_start: Vec::new() })
     }
 
+    async fn rehearse(&self, plan: Plan) -> Result<(), Refusal> {
+        let state = self.state.lock().unwrap();
+        let Planned { steps, at, .. } = plan(&state.config).map_err(Refusal::Unplanned)?;
+        let mut file = state.file.clone();
+        steps.into_iter().for_each(|step| apply(&mut file, step));
+        read(&file, Some(&state.config)).map(drop).map_err(|problems| Refusal::Invalid(problems, at))
+    }
+
     async fn change(&self, plan: Plan, expected: Option<Vec<u64>>) -> Result<Changed, Refusal> {
         let gathering = {
             let mut state = self.state.lock().unwrap();

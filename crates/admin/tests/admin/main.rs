@@ -10,3 +10,4 @@ mod gate;
 mod hook_fields;
 mod hooks;
 mod protocol;
+mod schemas;

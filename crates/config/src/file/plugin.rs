@@ -18,7 +18,6 @@ pub(crate) struct PluginTable {
     /// Kong's; a plugin applies to whatever its route takes, so all that may be written is http and https, with or without
     /// grpc and grpcs.
     #[serde(default = "all_protocols")]
-    #[schemars(with = "Vec<String>", inner(regex(pattern = "^(http|https|grpc|grpcs)$")))]
     pub protocols: Vec<RouteProtocol>,
     #[serde(default)]
     pub tags: Vec<String>,

@@ -19,7 +19,6 @@ pub(crate) struct RouteTable {
     pub service: Option<String>,
     /// What it may be asked by: http and https, or grpc and grpcs.
     #[serde(default = "http_and_https")]
-    #[schemars(with = "Vec<String>", inner(regex(pattern = "^(http|https|grpc|grpcs)$")))]
     pub protocols: Vec<RouteProtocol>,
     /// What is answered to a request by HTTP if only https is written: 426, or a redirect by 301, 302, 307 or 308.
     #[serde(default = "upgrade_required")]
@@ -78,6 +77,15 @@ fn http_and_https() -> Vec<RouteProtocol> {
 
 fn upgrade_required() -> u16 {
     426
+}
+
+impl JsonSchema for RouteProtocol {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RouteProtocol".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": ["http", "https", "grpc", "grpcs"] })
+    }
 }
 
 impl TryFrom<String> for RouteProtocol {

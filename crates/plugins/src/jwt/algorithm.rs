@@ -3,10 +3,10 @@
 use ring::hmac;
 use ring::signature::{self, VerificationAlgorithm};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An algorithm, by the name that tokens have for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "the names are those of RFC 7518")]
 pub(super) enum Algorithm {
