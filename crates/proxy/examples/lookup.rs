@@ -2,7 +2,8 @@
 //!
 //! KIND is by what the routes differ: `paths`, `hosts`, `wildcards`, `headers`, `methods`, `snis`, `sources`, `mixed`, or
 //! `regexes` (ten plain paths, which are asked for, and ROUTES regular expressions) and `loose` (the same, and each of them
-//! may begin with anything). The last of the routes are asked for. Counting once with no lookups tells what building costs.
+//! may begin with anything), or `beside-regexes` and `beside-loose` (ROUTES plain paths, of which the last are asked for, and a
+//! hundred of those). The last of the routes are asked for. Counting once with no lookups tells what building costs.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
@@ -42,6 +43,9 @@ fn routes(kind: &str, count: usize) -> Vec<Route> {
     let mut text = String::new();
     for n in 0..count {
         text += &format!("[routes.r{n}]\n{}\n", conditions(kind, n));
+    }
+    if let Some(beside) = kind.strip_prefix("beside-") {
+        (0..100).for_each(|n| text += &format!("[routes.regex{n}]\n{}\n", conditions(beside, n)));
     }
     if ["regexes", "loose"].contains(&kind) {
         (0..10).for_each(|n| text += &format!("[routes.plain{n}]\n{}\n", conditions("paths", n)));
