@@ -285,11 +285,11 @@ def clients(kills=0):
 
 
 class Maker(threading.Thread):
-    """Makes consumers by the Admin API until it is told to stop. What was answered with 201, and when it was asked for."""
+    """Makes consumers by the Admin API until it is told to stop: which it asked for, and which were answered with 201."""
 
     def __init__(self, gateway, number):
         super().__init__(daemon=True)
-        self.gateway, self.number, self.made, self.refused, self.over, self.failure = gateway, number, {}, 0, False, None
+        self.gateway, self.number, self.asked, self.made, self.refused, self.over, self.failure = gateway, number, [], [], 0, False, None
         self.start()
 
     def run(self):
@@ -297,10 +297,11 @@ class Maker(threading.Thread):
         try:
             while not self.over:
                 n += 1
-                name, began = f"api-{self.number}-{n}", time.monotonic()
+                name = f"api-{self.number}-{n}"
+                self.asked.append(name)
                 status, said = self.gateway.ask("POST", "/consumers", {"username": name})
                 if status == 201:
-                    self.made[name] = (began, time.monotonic())
+                    self.made.append(name)
                 else:
                     # Somebody is at the file just now.
                     assert status == 409 and said["message"], f"{status} {said}"
@@ -313,8 +314,8 @@ class Maker(threading.Thread):
 class Hand:
     """Edits the file as people's editors do. Which consumers it wrote, and what it wrote over without having seen it."""
 
-    def __init__(self, gateway, rng):
-        self.gateway, self.file, self.rng = gateway, gateway.file, rng
+    def __init__(self, gateway, rng, makers):
+        self.makers, self.file, self.rng = makers, gateway.file, rng
         self.written, self.unseen, self.libc = [], set(), ctypes.CDLL(None, use_errno=True)
 
     def edit(self, n):
@@ -337,12 +338,15 @@ class Hand:
         beside.unlink()
 
     def truncate(self, name):
-        # Opened first and truncated at once, so that what it truncates is known.
-        with open(self.file, "r+", encoding="utf-8") as file:
-            seen = file.read()
+        with open(self.file, encoding="utf-8") as read:
+            seen = read.read()
+            made = {one for maker in self.makers for one in maker.asked}
+            file = open(self.file, "w", encoding="utf-8")
+            if os.fstat(file.fileno()).st_ino != os.fstat(read.fileno()).st_ino:
+                # It truncated another file than it had read: that of the last changes.
+                self.unseen |= made - set(consumers_of(seen))
+        with file:
             new = seen + f"[consumers.{name}]\n"
-            file.seek(0)
-            file.truncate()
             cut = self.rng.randrange(len(new))
             for part in (new[:cut], new[cut:]):
                 file.write(part)
@@ -351,7 +355,6 @@ class Hand:
 
     def append(self, name):
         with open(self.file, "a", encoding="utf-8") as file:
-            time.sleep(self.rng.choice([0, 0, 0.001, 0.02]))
             file.write(f"[consumers.{name}]\n")
 
     def read_whole(self):
@@ -368,7 +371,7 @@ def hands():
     rng = random.Random(5)
     with tempfile.TemporaryDirectory() as folder, Gateway(SLUICE, folder, "# made by hand\n") as gateway:
         makers = [Maker(gateway, n) for n in range(4)]
-        hand = Hand(gateway, rng)
+        hand = Hand(gateway, rng, makers)
         for n in range(EDITS):
             time.sleep(rng.uniform(0, 0.1))
             hand.edit(n)

@@ -140,6 +140,7 @@ impl Control {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).hear();
         let files = config_file::read_all(&self.file);
         let asked = matches!(origin, Origin::Signal);
         if files == state.files && !asked {

@@ -51,7 +51,10 @@ fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> s
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error));
-    let replaced = written.and_then(|()| exchange(&temporary, &file, before, others));
+    let replaced = written.and_then(|()| match is_as_it_was(&file, &about)? {
+        true => exchange(&temporary, &file, (before, text), others),
+        false => Ok(false),
+    });
     let _ = std::fs::remove_file(&temporary);
     let replaced = match replaced {
         // A single file that is mounted cannot be replaced, only written.
@@ -62,12 +65,18 @@ fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> s
     replaced
 }
 
+/// Whether nobody has changed the file since, as far as its times tell.
+fn is_as_it_was(file: &Path, about: &Metadata) -> std::io::Result<bool> {
+    let seen = |about: &Metadata| (about.ino(), about.size(), about.mtime(), about.mtime_nsec());
+    Ok(seen(&std::fs::metadata(file)?) == seen(about))
+}
+
 /// Exchanges the files, and back again if the one that was there is not `before`: nobody's edit can come between.
-fn exchange(temporary: &Path, file: &Path, before: &str, others: &mut Others) -> std::io::Result<bool> {
-    let opens = others.opens(file);
+fn exchange(temporary: &Path, file: &Path, (before, text): (&str, &str), others: &mut Others) -> std::io::Result<bool> {
     if others.are_at(file) {
         return Ok(false);
     }
+    let opens = others.opens(file);
     let exchange = || renameat_with(CWD, temporary, CWD, file, RenameFlags::EXCHANGE);
     match exchange() {
         // A file system that cannot exchange: what remains is to look first.
@@ -84,8 +93,19 @@ fn exchange(temporary: &Path, file: &Path, before: &str, others: &mut Others) ->
     let same = std::fs::read(temporary)? == before.as_bytes();
     if !same {
         exchange()?;
+        keep_edited(temporary, file, text)?;
     }
     Ok(same)
+}
+
+/// What was taken back may have been edited in the moment in which it was there: that is somebody's work.
+fn keep_edited(temporary: &Path, file: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::read(temporary)? != text.as_bytes() {
+        let kept = file.with_added_extension(format!("lost-{}", crate::prepared::now()));
+        std::fs::rename(temporary, &kept)?;
+        tracing::error!(kept = %kept.display(), "two edits by hand came at once, and one of them is kept beside the file");
+    }
+    Ok(())
 }
 
 fn in_folder(folder: &Path, error: &std::io::Error) -> std::io::Error {

@@ -126,8 +126,9 @@ impl Others {
         self.files.get(file).map_or(0, |at| at.opens)
     }
 
-    /// Takes note of what has happened.
-    fn hear(&mut self) {
+    /// Takes note of what has happened. The kernel tells of two who open a file one after the other as of one: whoever is about to
+    /// read a file calls this first, so that he is not taken for somebody else.
+    pub fn hear(&mut self) {
         let Some(inotify) = &self.inotify else { return };
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(inotify, &mut buffer);
