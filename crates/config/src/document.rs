@@ -225,6 +225,9 @@ const SHOWN: usize = 240;
 /// The line of a text in which something begins, and the part of it that is shown.
 fn part_around(offset: usize, text: &str) -> (Range<usize>, Range<usize>) {
     let line = line_at(offset, text);
+    if line.len() <= 2 * SHOWN {
+        return (line.clone(), line);
+    }
     let start = text.floor_char_boundary(offset.saturating_sub(SHOWN / 2)).max(line.start);
     let end = text.floor_char_boundary(offset + SHOWN).min(line.end);
     (line, start.min(end)..end)
