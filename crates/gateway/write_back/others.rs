@@ -69,9 +69,10 @@ impl At {
             self.open = self.open.saturating_sub(1);
             self.changed = None;
         } else if event.contains(ReadFlags::CLOSE_NOWRITE) {
-            match self.readers {
-                0 => self.open = self.open.saturating_sub(1),
-                _ => self.readers -= 1,
+            // Whoever reads mostly opens and closes at once, as we do; he is no less likely to be the one who came last.
+            match self.open {
+                0 => self.readers = self.readers.saturating_sub(1),
+                _ => self.open -= 1,
             }
         } else {
             // Another file has the name now.
