@@ -54,6 +54,12 @@ class Gateway:
             text = answer.read()
             return answer.status, json.loads(text) if text else None
 
+    def ask_text(self, path):
+        """The body of what the Admin API answers."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.admin, timeout=60)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
     def all(self, path):
         """All of a list."""
         entities, path = [], path + ("&" if "?" in path else "?") + "size=1000"

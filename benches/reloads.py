@@ -87,6 +87,12 @@ def main():
             wrk(gateway.proxy, failed)  # warm-up
             measured = in_turn(still, reloading, PAIRS)
             time.sleep(2)
+            last = sum(reloaded) + 1
+            gateway.rename_over(configuration(gateway.head, upstream, last))
+            until = time.monotonic() + 20
+            while f'limit = [{1_000_000 + last}]' not in gateway.ask_text("/config") or gateway.status()["problems"]:
+                assert time.monotonic() < until, "the last edit is not in force"
+                time.sleep(0.01)
         applied, refused = gateway.status()["version"] - 1, gateway.logged("configuration refused")
         panics = gateway.logged("panicked")
     middle, low, high = median_within([b / a for a, b in measured])
@@ -94,7 +100,8 @@ def main():
     print(f"requests that failed: {', '.join(failed) or 'none'}")
     print("p99 without and with, ms: " + ", ".join(f"{a:.2f} {b:.2f}" for a, b in measured))
     print(f"p99 with reloads: {middle:.2f} x (95 %: {low:.2f} to {high:.2f}, {PAIRS} pairs)")
-    sys.exit("not as it should be" if failed or panics or (applied, refused) != tuple(reloaded) else 0)
+    # Where the machine is slow, two edits may be read as one.
+    sys.exit("not as it should be" if failed or panics or not 0 < applied <= reloaded[0] + 1 or not 0 < refused <= reloaded[1] else 0)
 
 
 if __name__ == "__main__":

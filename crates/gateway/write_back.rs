@@ -154,6 +154,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_edited_while_it_was_there_is_kept_beside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [temporary, file] = ["temporary", "gateway.toml"].map(|name| folder.path().join(name));
+        let kept = || {
+            let names = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name());
+            names.filter(|name| name.to_string_lossy().starts_with("gateway.toml.lost-")).count()
+        };
+        std::fs::write(&temporary, "new").expect("written");
+        keep_edited(&temporary, &file, "new").expect("looked at");
+        assert_eq!((kept(), temporary.exists()), (0, true));
+        std::fs::write(&temporary, "new and more").expect("written");
+        keep_edited(&temporary, &file, "new").expect("looked at");
+        assert_eq!((kept(), temporary.exists()), (1, false));
+    }
+
+    #[test]
     fn of_several_files_all_are_replaced_or_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let files = |texts: [&str; 3]| {
