@@ -29,6 +29,10 @@ pub(crate) trait Entity: Clone + Send + Sync + 'static {
     fn unshown(&self, _: &Config) -> Value {
         Value::Null
     }
+    /// Whether all of this kind are as they were, if that can be seen without looking at each.
+    fn are_as_they_were(_: &Config, _: &Config) -> bool {
+        false
+    }
     /// Whether it is as it was in an older configuration, seen at a glance. Where it is not, what is seen of both is compared.
     fn is_as_it_was(&self, _: &Config, _: (&Self, &Config)) -> bool {
         false

@@ -202,9 +202,12 @@ impl Document {
             }
             Value::Table(table) => {
                 for (key, value) in &mut table.0 {
-                    path.0.push(Segment::Key(key.name.clone()));
+                    // The path has the name as long as it leads there.
+                    path.0.push(Segment::Key(std::mem::take(&mut key.name)));
                     self.resolve(value, path, secret, env);
-                    path.0.pop();
+                    if let Some(Segment::Key(name)) = path.0.pop() {
+                        key.name = name;
+                    }
                 }
             }
             // That something is so, or not, is no secret, whatever its name.

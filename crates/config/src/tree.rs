@@ -183,18 +183,18 @@ struct Convert<'a> {
 impl Convert<'_> {
     fn table(&mut self, table: &DeTable<'_>) -> Value {
         let entries = table.iter().map(|(key, value)| {
-            let name = key.get_ref().to_string();
-            let node = self.below(Segment::Key(name.clone()), value);
+            let (segment, node) = self.below(Segment::Key(key.get_ref().to_string()), value);
+            let name = if let Segment::Key(name) = segment { name } else { String::new() };
             (Key { name, span: self.place(key.span()) }, node)
         });
         Value::Table(Table(entries.collect()))
     }
 
-    fn below(&mut self, segment: Segment, value: &Spanned<DeValue<'_>>) -> Node {
+    /// What stands there, and the way to it again.
+    fn below(&mut self, segment: Segment, value: &Spanned<DeValue<'_>>) -> (Segment, Node) {
         self.path.0.push(segment);
         let node = self.node(value);
-        self.path.0.pop();
-        node
+        (self.path.0.pop().unwrap_or(Segment::Index(0)), node)
     }
 
     fn node(&mut self, value: &Spanned<DeValue<'_>>) -> Node {
@@ -212,7 +212,7 @@ impl Convert<'_> {
             DeValue::Boolean(on) => Value::Boolean(*on),
             DeValue::Datetime(time) => Value::Text(time.to_string()),
             DeValue::Array(items) => {
-                Value::Array(items.iter().enumerate().map(|(at, item)| self.below(Segment::Index(at), item)).collect())
+                Value::Array(items.iter().enumerate().map(|(at, item)| self.below(Segment::Index(at), item).1).collect())
             }
             DeValue::Table(table) => self.table(table),
         };
