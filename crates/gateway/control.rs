@@ -140,7 +140,8 @@ impl Control {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.others.lock().unwrap_or_else(PoisonError::into_inner).hear();
+        // Whoever began to write since it was told of is waited for; who does not end is read as far as he came.
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).leave();
         let files = config_file::read_all(&self.file);
         let asked = matches!(origin, Origin::Signal);
         if files == state.files && !asked {

@@ -11,7 +11,6 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sluice_config::Source;
 
-use others::GLANCE;
 pub use others::Others;
 
 /// Puts files in the places of those that they were before; what is the same is not touched. False if one of them said
@@ -51,7 +50,7 @@ fn replace_file(file: &Path, before: &str, text: &str, others: &mut Others) -> s
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&about, &temporary, text).map_err(|error| in_folder(folder, &error));
-    let replaced = written.and_then(|()| match is_as_it_was(&file, &about)? {
+    let replaced = written.and_then(|()| match others.leave() && is_as_it_was(&file, &about)? {
         true => exchange(&temporary, &file, (before, text), others),
         false => Ok(false),
     });
@@ -73,12 +72,8 @@ fn is_as_it_was(file: &Path, about: &Metadata) -> std::io::Result<bool> {
 
 /// Exchanges the files, and back again if the one that was there is not `before`: nobody's edit can come between.
 fn exchange(temporary: &Path, file: &Path, (before, text): (&str, &str), others: &mut Others) -> std::io::Result<bool> {
-    if others.are_at(file) {
-        return Ok(false);
-    }
-    let opens = others.opens(file);
     let exchange = || renameat_with(CWD, temporary, CWD, file, RenameFlags::EXCHANGE);
-    match exchange() {
+    match others.exchange(exchange) {
         // A file system that cannot exchange: what remains is to look first.
         Err(Errno::INVAL | Errno::NOSYS) => {
             let same = std::fs::read_to_string(file)? == before;
@@ -86,13 +81,13 @@ fn exchange(temporary: &Path, file: &Path, (before, text): (&str, &str), others:
         }
         exchanged => exchanged?,
     }
-    if others.opens(file) != opens {
-        // Somebody opened one of the two just now; if it was this one, he may write it yet.
-        std::thread::sleep(GLANCE);
-    }
+    // Whoever opened it just before may write it yet.
+    others.leave();
     let same = std::fs::read(temporary)? == before.as_bytes();
-    if !same {
-        exchange()?;
+    if same {
+        others.replaced(file);
+    } else {
+        others.exchange(exchange)?;
         keep_edited(temporary, file, text)?;
     }
     Ok(same)

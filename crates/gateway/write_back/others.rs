@@ -15,12 +15,12 @@ use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch,
 use sluice_config::Source;
 
 /// How long somebody who has a file open may be about to write it.
-pub const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE: Duration = Duration::from_millis(100);
 /// How long somebody who writes is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After how long without a write a file that is open is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Everybody else who is at the files.
 #[derive(Default)]
@@ -29,14 +29,14 @@ pub struct Others {
     inotify: Option<OwnedFd>,
     folders: HashMap<i32, PathBuf>,
     files: HashMap<PathBuf, At>,
+    /// Whether a file is getting its name from us.
+    exchanging: bool,
 }
 
 /// What is known of who is at a file.
 #[derive(Default)]
 struct At {
     open: u32,
-    /// How often it was opened.
-    opens: u64,
     /// When somebody opened it last.
     opened: Option<Instant>,
     /// Those who have had it open for so long that they read.
@@ -61,7 +61,6 @@ impl At {
     fn hear(&mut self, event: ReadFlags) {
         if event.contains(ReadFlags::OPEN) {
             self.open += 1;
-            self.opens += 1;
             self.opened = Some(Instant::now());
         } else if event.contains(ReadFlags::MODIFY) {
             self.changed = Some(Instant::now());
@@ -76,7 +75,7 @@ impl At {
             }
         } else {
             // Another file has the name now.
-            *self = Self { opens: self.opens, ..Self::default() };
+            *self = Self::default();
         }
     }
 }
@@ -100,12 +99,14 @@ impl Others {
         }
     }
 
-    /// Waits until nobody is at the files; false if somebody goes on writing.
+    /// Waits until nobody is at the files, and for a moment for whoever has one open; false if somebody goes on writing.
     pub fn leave(&mut self) -> bool {
         let began = Instant::now();
         loop {
             self.hear();
-            if !self.files.values_mut().any(|at| at.is_written() || at.may_be_written()) {
+            let written = self.files.values().any(At::is_written);
+            let open = self.files.values_mut().any(At::may_be_written);
+            if !written && (!open || began.elapsed() >= GLANCE) {
                 return true;
             }
             if began.elapsed() >= PATIENCE {
@@ -115,16 +116,27 @@ impl Others {
         }
     }
 
+    /// Exchanges two files by this; whoever has one of them open has it still.
+    pub fn exchange<T>(&mut self, exchange: impl FnOnce() -> T) -> T {
+        self.hear();
+        self.exchanging = true;
+        let exchanged = exchange();
+        self.hear();
+        self.exchanging = false;
+        exchanged
+    }
+
+    /// This file is another one now: whoever has it open still has the one before it.
+    pub fn replaced(&mut self, file: &Path) {
+        if let Some(at) = self.files.get_mut(file) {
+            *at = At { changed: at.changed, ..At::default() };
+        }
+    }
+
     /// Whether somebody is at this file.
     pub fn are_at(&mut self, file: &Path) -> bool {
         self.hear();
         self.files.get_mut(file).is_some_and(|at| at.is_written() || at.may_be_written())
-    }
-
-    /// How often this file was opened.
-    pub fn opens(&mut self, file: &Path) -> u64 {
-        self.hear();
-        self.files.get(file).map_or(0, |at| at.opens)
     }
 
     /// Takes note of what has happened. The kernel tells of two who open a file one after the other as of one: whoever is about to
@@ -135,12 +147,14 @@ impl Others {
         let mut events = Reader::new(inotify, &mut buffer);
         while let Ok(event) = events.next() {
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                self.files.values_mut().for_each(|at| *at = At { opens: at.opens, ..At::default() });
+                self.files.values_mut().for_each(|at| *at = At::default());
             }
             let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
             let file = self.folders.get(&event.wd()).zip(name).map(|(folder, name)| folder.join(name));
             let Some(at) = file.and_then(|file| self.files.get_mut(&file)) else { continue };
-            at.hear(event.events());
+            if !(self.exchanging && event.events().contains(ReadFlags::MOVED_TO)) {
+                at.hear(event.events());
+            }
         }
     }
 }
