@@ -36,6 +36,8 @@ const AHEAD: usize = 16 * 1024;
 /// How long, and for how many bytes, a client is listened to after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_FOR: usize = 4 * 1024 * 1024;
+/// For how many bytes if no request was understood: every packet more is work for nothing.
+const LINGER_BRIEFLY: usize = 64 * 1024;
 /// What clients do that are too slow.
 const SENDS: &str = "the body of a request comes too slowly";
 const TAKES: &str = "an answer is taken too slowly";
@@ -55,6 +57,8 @@ pub(crate) struct Connection {
     pub clients: Clients,
     /// It has no request after this one.
     pub last: bool,
+    /// What came was no request.
+    pub is_refused: bool,
     /// What had come before the head that comes in many pieces, if one does.
     pub before: Option<Pieces>,
     /// Who is at the other end.
@@ -89,6 +93,7 @@ impl Connection {
             taken: Mutex::new(pace(&clients)),
             clients,
             last: false,
+            is_refused: false,
             before: None,
             caller,
             shared: None,
@@ -208,9 +213,10 @@ impl Connection {
             }
             self.ahead().clear();
             let (more, crumbs) = (self.poll_more(cx), self.is_in_crumbs());
+            let most = if self.is_refused { LINGER_BRIEFLY } else { LINGER_FOR };
             let Some(lingering) = &mut self.lingering else { return Poll::Ready(()) };
             match more {
-                Poll::Ready(Ok(more @ 1..)) if lingering.heard < LINGER_FOR && !crumbs => {
+                Poll::Ready(Ok(more @ 1..)) if lingering.heard < most && !crumbs => {
                     lingering.heard += more;
                     lingering.pause.as_mut().reset(Instant::now() + PAUSE);
                 }

@@ -236,6 +236,7 @@ impl Front {
                     return None;
                 }
                 Next::Bad(bad) => {
+                    connection.is_refused = true;
                     Box::pin(self.refuse(&connection, &bad)).await;
                     break;
                 }
