@@ -382,10 +382,12 @@ def hands():
         until = time.monotonic() + 10
         while (there := {entity["username"] for entity in gateway.all("/consumers")}) != set(consumers_of(gateway.file.read_text())) and time.monotonic() < until:
             time.sleep(0.01)
-        # What somebody writes over who did not look is his.
-        lost_by_hand, lost_of_api = set(hand.written) - there, made - there - hand.unseen
+        # What somebody writes over who did not look is his; of two edits that come at once one is kept beside the file, and told of.
+        kept = {one for beside in gateway.folder.glob("gateway.toml.lost-*") for one in consumers_of(beside.read_text())} - there
+        lost_by_hand, lost_of_api = set(hand.written) - there - kept, made - there - hand.unseen
         print(f"{len(made)} consumers by the Admin API ({sum(maker.refused for maker in makers)} refused with 409 and the reason), {EDITS} edits by hand: "
-              f"lost {len(lost_of_api)} and {len(lost_by_hand)}; written over by hand unseen: {len(hand.unseen & made)}")
+              f"lost {len(lost_of_api)} and {len(lost_by_hand)}; kept beside the file: {len(kept)}; "
+              f"written over by hand unseen: {len(hand.unseen & made)}")
         compare_with_a_fresh_one(gateway)
         if lost_by_hand or lost_of_api:
             sys.exit(f"lost: {sorted(lost_by_hand | lost_of_api)[:10]}")
