@@ -10,7 +10,7 @@ use std::thread;
 use crate::harness::{Gateway, YEAR, eventually, free_address, httpbin, run, streaming};
 
 /// Where `.ci/setup` has put what is of Python.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_sluice")).ancestors().nth(2).unwrap();
     let folder = target.join("clients");
     assert!(folder.join("requirements.txt").exists(), "{} is missing; .ci/setup installs it", folder.display());

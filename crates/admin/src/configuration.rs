@@ -9,11 +9,21 @@ use sluice_hooks::MASK;
 
 use crate::change::{Expected, refused};
 use crate::control::Refusal;
+use crate::endpoint::{Endpoint, get};
 use crate::error::Error;
+use crate::openapi::{Body, Operation};
 use crate::{Shared, body, reply};
 
 const TOML: HeaderValue = HeaderValue::from_static("application/toml; charset=utf-8");
 const BAD: StatusCode = StatusCode::BAD_REQUEST;
+const NO_TEXT: Error = Error::Plain(BAD, "send the text of gateway.toml as application/toml, or as the field `config`");
+
+/// What may be done with all of it.
+pub(crate) fn endpoint() -> Endpoint {
+    let shows = Operation::writes("The text of gateway.toml", "application/toml");
+    let replaces = Operation::shows("Makes a text the configuration", "config_replaced").status(201);
+    get(show, shows).post(replace, replaces.asks(&["check_hash"]).takes(Body::Toml).changes().refuses(&[304]))
+}
 
 /// `GET /config`: gateway.toml, with masks in the place of secrets.
 pub(crate) async fn show(State(app): Shared) -> Response {
@@ -61,12 +71,16 @@ async fn text_of(request: Request) -> Result<String, Error> {
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if ["", "application/toml", "text/plain", "application/octet-stream"].contains(&kind.as_str()) {
         let bytes = body::collect(request.into_body(), body::MOST_BYTES_OF_A_CONFIGURATION).await?;
+        if bytes.is_empty() {
+            // Meant is hardly that everything should go.
+            return Err(NO_TEXT);
+        }
         return String::from_utf8(bytes).map_err(|_| Error::Plain(BAD, "the configuration is no UTF-8 text"));
     }
     let (mut fields, _) = body::read_up_to(request, body::MOST_BYTES_OF_A_CONFIGURATION).await?;
     match fields.shift_remove("config") {
         Some(Value::String(text)) => Ok(text),
-        _ => Err(Error::Plain(BAD, "send the text of gateway.toml as application/toml, or as the field `config`")),
+        _ => Err(NO_TEXT),
     }
 }
 

@@ -5,26 +5,49 @@ use std::sync::Arc;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
 use sluice_config::Config;
 
 use crate::change::{Expected, make, why};
 use crate::control::{Changed, Plan, Planned};
 use crate::editable::{Editable, Extent};
+use crate::endpoint::{Endpoint, get};
 use crate::entities::{Entity, find_where};
 use crate::error::Error;
+use crate::openapi::{Body, Operation, PAGE_OF_ENTITIES, To};
 use crate::parent::PathKeys;
 use crate::sent::Sent;
 use crate::{App, Shared, body, pages, reply};
 
 /// A list, and what may be added to it.
-pub(crate) fn list<E: Editable>() -> MethodRouter<Arc<App>> {
-    get(show_all::<E>).post(create::<E>)
+pub(crate) fn list<E: Editable>() -> Endpoint {
+    get(show_all::<E>, lists(E::TABLE)).post(create::<E>, creates(E::TABLE))
 }
 
 /// One of a list.
-pub(crate) fn one<E: Editable>() -> MethodRouter<Arc<App>> {
-    get(show_one::<E>).put(put::<E>).patch(patch::<E>).delete(delete::<E>)
+pub(crate) fn one<E: Editable>() -> Endpoint {
+    let [show, put_one, patch_one, delete_one] = keeps(E::TABLE);
+    get(show_one::<E>, show).put(put::<E>, put_one).patch(patch::<E>, patch_one).delete(delete::<E>, delete_one)
+}
+
+/// A page of a list of entities.
+pub(crate) fn lists(table: &'static str) -> Operation {
+    Operation::lists("All of them, in pages", table).asks(PAGE_OF_ENTITIES)
+}
+
+/// A new entity of a table.
+pub(crate) fn creates(table: &'static str) -> Operation {
+    Operation::shows("Makes one", table).status(201).takes(Body::Sent(To::Create, table)).changes()
+}
+
+/// What is done with one entity of a table: it is shown, put, changed, deleted.
+pub(crate) fn keeps(table: &'static str) -> [Operation; 4] {
+    let takes = |summary, what| Operation::shows(summary, table).takes(Body::Sent(what, table)).changes();
+    [
+        Operation::shows("One of them", table),
+        takes("Makes it so, whether there is one or not", To::Put),
+        takes("Changes what is said of it", To::Change),
+        Operation::does("Deletes it").changes(),
+    ]
 }
 
 /// `GET` of a list.

@@ -11,7 +11,26 @@ use uuid::Uuid;
 
 use crate::entities::find;
 use crate::error::Error;
+use crate::openapi::{Body, Operation, PAGE, milliseconds};
 use crate::{App, Shared, body, pages, reply};
+
+/// A list of them.
+pub(crate) fn pages(summary: &'static str) -> Operation {
+    Operation::shows(summary, "deliveries_page").asks(PAGE).asks(&["state", "since", "until"]).refuses(&[503])
+}
+
+/// To try many again.
+pub(crate) fn replays() -> Operation {
+    let state = json!({ "type": "string", "enum": WantedRecords::states().collect::<Vec<_>>() });
+    let time = milliseconds();
+    let body = json!({
+        "type": "object",
+        "properties": { "state": state, "since": time, "until": time },
+        "additionalProperties": false,
+    });
+    let replays = Operation::shows("Tries dead letters again, or others", "replayed").status(202);
+    replays.takes(Body::Json(body)).refuses(&[409, 503])
+}
 
 /// `GET /deliveries`: those of all hooks, the newest first.
 pub(crate) async fn all(State(app): Shared, uri: Uri) -> Result<Response, Error> {

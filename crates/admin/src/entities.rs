@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_config::{Config, EventHook};
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::{coerce, hook_name};
 pub(crate) trait Entity: Clone + Send + Sync + 'static {
     /// Kong's name of its table; it stands in the place of the id in the paths of its kind.
     const TABLE: &'static str;
+    /// Whether no more is shown of it than the file says.
+    const SPARSE: bool = false;
     /// All of this kind, in the order of the file.
     fn all(config: &Config) -> Cow<'_, [Self]>;
     /// Its id.
@@ -82,7 +84,15 @@ impl Entity for EventHook {
         Some(&self.name)
     }
     fn described() -> Described {
-        Described::of(coerce::table_of(Self::TABLE)).first("name", hook_name::schema())
+        let handlers: Vec<&str> = sluice_hooks::HANDLERS.iter().map(|kind| kind.name).collect();
+        let table = Described::of(coerce::table_of(Self::TABLE)).first("name", hook_name::schema());
+        // By `source` and `event`, or by `events`.
+        let (text, list, none) = (json!({ "type": "string" }), json!({ "type": "array" }), json!({ "type": "null" }));
+        let told = json!([
+            { "required": ["source"], "properties": { "source": text, "events": none } },
+            { "required": ["events"], "properties": { "events": list, "source": none, "event": none } },
+        ]);
+        table.with("handler", json!({ "type": "string", "enum": handlers })).together("anyOf", told).fixed(&["name"])
     }
     fn show(&self, _: &Config) -> Value {
         sluice_hooks::entity_json(self)

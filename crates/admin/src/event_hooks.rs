@@ -10,6 +10,8 @@ use sluice_config::{Config, EventHook, KeyPath, entity_id};
 
 use crate::change::{Expected, refused};
 use crate::control::{Changed, Plan, Planned, Refusal, Step};
+use crate::crud::{creates, keeps, lists, show_all, show_one};
+use crate::endpoint::{Endpoint, get};
 use crate::entities::{Entity, as_id, find};
 use crate::error::Error;
 use crate::hook_body::{HookBody, Use};
@@ -18,8 +20,19 @@ use crate::{App, Shared, body, filter, hook_actions, hook_name, reply, required,
 
 const SECTION: &str = EventHook::TABLE;
 
+/// All hooks.
+pub(crate) fn list() -> Endpoint {
+    get(show_all::<EventHook>, lists(SECTION)).post(create, creates(SECTION))
+}
+
+/// One of them.
+pub(crate) fn one() -> Endpoint {
+    let [show, put_one, patch_one, delete_one] = keeps(SECTION);
+    get(show_one::<EventHook>, show).put(put, put_one).patch(patch, patch_one).delete(delete, delete_one)
+}
+
 /// `POST`: a new hook.
-pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
+async fn create(State(app): Shared, request: Request) -> Result<Response, Error> {
     let expected = Expected::of(request.headers())?;
     let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
     let missing = required::missing(&hook.table);
@@ -31,7 +44,7 @@ pub(crate) async fn create(State(app): Shared, request: Request) -> Result<Respo
 }
 
 /// `PUT`: the hook is as the body says, whether there was one or not.
-pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
+async fn put(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
     let expected = Expected::of(request.headers())?;
     let hook = HookBody::take(body::read(request).await?, Use::Whole)?;
     let missing = required::missing(&hook.table);
@@ -66,7 +79,7 @@ pub(crate) async fn put(State(app): Shared, Path(key): Path<String>, request: Re
 }
 
 /// `PATCH`: what the body says changes; null takes a field out. What is so already is not written.
-pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
+async fn patch(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {
     let expected = Expected::of(request.headers())?;
     let changes = body::read(request).await?;
     let plan = Box::new(move |config: &Config| {
@@ -87,7 +100,7 @@ pub(crate) async fn patch(State(app): Shared, Path(key): Path<String>, request: 
 }
 
 /// `DELETE`: the hook is gone, whether there was one or not.
-pub(crate) async fn delete(State(app): Shared, Path(key): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+async fn delete(State(app): Shared, Path(key): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     let expected = Expected::of(&headers)?;
     let plan = Box::new(move |config: &Config| match find::<EventHook>(config, &key) {
         Ok(hook) => Ok(Planned { steps: vec![Step::Remove { at: place(&hook.name) }], ..Planned::default() }),

@@ -23,7 +23,7 @@ const BAD_TOKEN: Error = Error::Plain(StatusCode::UNAUTHORIZED, "Invalid RBAC cr
 const BAD_ORIGIN: &str = "this request is refused: it comes from the page of another site";
 
 /// What load balancers ask without a token: it is known to whoever can connect.
-const OPEN: [&str; 2] = ["/status/live", "/status/ready"];
+pub(crate) const OPEN: [&str; 2] = ["/status/live", "/status/ready"];
 
 /// Lets a request through, or answers why not. What it changes is told of, if its client has hung up by then, too.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

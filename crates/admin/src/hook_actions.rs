@@ -12,7 +12,14 @@ use uuid::Uuid;
 
 use crate::entities::{Entity, find};
 use crate::error::Error;
+use crate::openapi::{Body, Operation};
 use crate::{App, Shared, body, reply};
+
+/// To try a hook.
+pub(crate) fn tests() -> Operation {
+    let tests = Operation::shows("Does once what it is for", "tested");
+    tests.takes(Body::Json(json!({ "type": "object" }))).refuses(&[409, 503])
+}
 
 /// `POST …/test`: the hook does once what it is for, on the data in the body or on a sample, and the answer is what became of it.
 pub(crate) async fn test(State(app): Shared, Path(key): Path<String>, request: Request) -> Result<Response, Error> {

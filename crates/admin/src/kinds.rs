@@ -14,5 +14,5 @@ mod target;
 mod upstream;
 
 pub(crate) use credential::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
-pub(crate) use membership::{add_consumer, add_group, leave_all, leave_group, members, memberships, remove_consumer};
+pub(crate) use membership::{leave_group, members_endpoint, memberships_endpoint, remove_consumer};
 pub(crate) use target::find_target;

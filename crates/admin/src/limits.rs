@@ -8,11 +8,19 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use sluice_plugins::Limit;
 
+use crate::endpoint::{Endpoint, get};
 use crate::error::Error;
+use crate::openapi::{Operation, PAGE};
 use crate::{App, Shared, pages, reply};
 
 /// How many clients stand beside each limit in the list of limits.
 const FIRST: usize = 10;
+
+/// One limit.
+pub(crate) fn endpoint() -> Endpoint {
+    let resets = Operation::does("Lets all its clients start afresh");
+    get(one, Operation::shows("A limit and its clients", "limit").asks(PAGE)).delete(reset_limit, resets)
+}
 
 /// `GET /limits`: every limit with the first of its clients, and how much room for clients there is.
 pub(crate) async fn all(State(app): Shared) -> Response {
@@ -30,7 +38,7 @@ pub(crate) async fn all(State(app): Shared) -> Response {
 }
 
 /// `GET /limits/{limiter}`: one limit, and a page of its clients.
-pub(crate) async fn one(State(app): Shared, Path(path): Path<String>, uri: Uri) -> Result<Response, Error> {
+async fn one(State(app): Shared, Path(path): Path<String>, uri: Uri) -> Result<Response, Error> {
     let limit = find(&app, &path)?;
     let (size, start) = pages::by_position(&uri)?;
     Ok(reply::json(StatusCode::OK, &with_clients(&limit, start, size)))
@@ -49,7 +57,7 @@ pub(crate) async fn reset_all(State(app): Shared) -> Response {
 }
 
 /// `DELETE /limits/{limiter}`: everybody starts afresh under this limit.
-pub(crate) async fn reset_limit(State(app): Shared, Path(path): Path<String>) -> Result<Response, Error> {
+async fn reset_limit(State(app): Shared, Path(path): Path<String>) -> Result<Response, Error> {
     find(&app, &path)?.clear();
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }

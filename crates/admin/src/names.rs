@@ -27,12 +27,12 @@ pub(crate) fn check_any(name: &str) -> Result<(), &'static str> {
 
 /// What [`check`] takes.
 pub(crate) fn schema() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[\p{Alphabetic}\p{N}._~-]+$" })
+    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[\p{L}\p{N}._~-]+$" })
 }
 
 /// What [`check_any`] takes.
 pub(crate) fn schema_of_any() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\P{Cc}+$" })
+    json!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[^\x00-\x1F\x7F-\x9F]+$" })
 }
 
 /// A readable name that is not taken. Its end is random: a name that comes again would bring an old entity's id again.

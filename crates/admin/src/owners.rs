@@ -5,7 +5,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use sluice_config::{Certificate, Consumer, Route, Service, Sni};
 
-use crate::crud::show_all;
+use crate::crud::{create, creates, lists, show_all};
+use crate::endpoint::{Endpoint, get};
 use crate::entities::{Entity, find};
 use crate::error::Error;
 use crate::kinds::Credential;
@@ -35,8 +36,13 @@ pub(crate) async fn owner_of_credential<const TABLE: usize>(
     Ok(reply::json(StatusCode::OK, &credential.consumer(&config).show(&config)))
 }
 
+/// All consumers.
+pub(crate) fn consumers_endpoint() -> Endpoint {
+    get(consumers, lists(Consumer::TABLE).asks(&["custom_id"])).post(create::<Consumer>, creates(Consumer::TABLE))
+}
+
 /// `GET /consumers`, and `GET /consumers?custom_id=…`.
-pub(crate) async fn consumers(state: Shared, params: RawPathParams, uri: Uri) -> Result<Response, Error> {
+async fn consumers(state: Shared, params: RawPathParams, uri: Uri) -> Result<Response, Error> {
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let Some((_, custom_id)) = query.find(|(key, _)| key == "custom_id") else {
         return show_all::<Consumer>(state, params, uri).await;

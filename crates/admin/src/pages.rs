@@ -102,14 +102,16 @@ struct Offset {
 }
 
 impl Offset {
+    /// 32 letters, all of which mean something: whatever has that many is one.
     fn encode(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{} {}", self.position, self.id))
+        BASE64_URL_SAFE_NO_PAD.encode([&(self.position as u64).to_be_bytes()[..], self.id.as_bytes()].concat())
     }
 
     fn decode(text: &str) -> Option<Self> {
-        let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (position, id) = text.split_once(' ')?;
-        Some(Self { position: position.parse().ok()?, id: id.parse().ok()? })
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (position, id) = bytes.split_first_chunk::<8>()?;
+        let position = usize::try_from(u64::from_be_bytes(*position)).unwrap_or(usize::MAX);
+        Some(Self { position, id: Uuid::from_slice(id).ok()? })
     }
 
     fn find<T>(&self, all: &[T], id: impl Fn(&T) -> Uuid) -> usize {

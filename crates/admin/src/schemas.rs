@@ -16,29 +16,40 @@ use sluice_config::{
     CaCertificate, Certificate, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target, Upstream,
 };
 
-pub(crate) use described::{Described, foreign};
+pub(crate) use described::{AUTO, Described, FIXED, FOREIGN, foreign};
 
 use crate::editable::Editable;
 use crate::entities::Entity;
 use crate::error::Error;
 use crate::kinds::{ACLS, BASIC_AUTHS, Credential, JWTS, KEY_AUTHS};
+use crate::openapi::{Body, Operation};
 use crate::{App, Shared, crud, event_hooks, reply};
 
 /// A kind of entity.
-struct Kind {
-    name: &'static str,
-    described: fn() -> Described,
+pub(crate) struct Kind {
+    pub name: &'static str,
+    /// The field that may stand in a path in the place of the id.
+    pub key: &'static str,
+    pub described: fn() -> Described,
+    /// Whether no more is shown of one than the file says.
+    pub sparse: bool,
     rehearse: fn(Arc<App>, Request) -> BoxFuture<'static, Result<(), Error>>,
 }
 
 impl Kind {
     const fn of<E: Editable>() -> Self {
-        Self { name: E::TABLE, described: E::described, rehearse: |app, request| crud::rehearse::<E>(app, request).boxed() }
+        Self {
+            name: E::TABLE,
+            key: E::KEY,
+            described: E::described,
+            sparse: E::SPARSE,
+            rehearse: |app, request| crud::rehearse::<E>(app, request).boxed(),
+        }
     }
 }
 
 /// Every kind, under Kong's name of its table.
-const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[Kind] = &[
     Kind::of::<Service>(),
     Kind::of::<Route>(),
     Kind::of::<Consumer>(),
@@ -55,7 +66,9 @@ const KINDS: &[Kind] = &[
     Kind::of::<Credential<ACLS>>(),
     Kind {
         name: EventHook::TABLE,
+        key: "name",
         described: EventHook::described,
+        sparse: EventHook::SPARSE,
         rehearse: |app, request| event_hooks::rehearse(app, request).boxed(),
     },
 ];
@@ -72,6 +85,11 @@ pub(crate) async fn of_plugin(Path(name): Path<String>) -> Result<Response, Erro
     let beside = ["id", "created_at", "updated_at", "name", "instance_name", "enabled", "tags", "config"];
     let scopes = PluginEntry::described().without(beside).needed("config").with("config", (kind.schema)());
     Ok(shown(&fields::fields(&scopes.into_schema())))
+}
+
+/// To try an entity without making it.
+pub(crate) fn tries(body: Body) -> Operation {
+    Operation::shows("Whether it would be taken", "message").takes(body).refuses(&[404])
 }
 
 /// `POST /schemas/{entity}/validate`.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sluice_config::{
@@ -48,7 +49,7 @@ pub struct Change {
 }
 
 /// What becomes, or would become, of an entity.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Told {
     /// `create`, `update` or `delete`.
     pub operation: &'static str,

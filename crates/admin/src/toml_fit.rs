@@ -1,6 +1,6 @@
 //! Makes a value one that TOML can hold, and one that means in the file what it meant in the request.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use sluice_config::KeyPath;
 
 use crate::violations::Violations;
@@ -44,9 +44,17 @@ fn fit_value(value: &mut Value, path: KeyPath, nulls: Nulls, violations: &mut Vi
         }
         Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
         Value::Number(number) if number.is_u64() && !number.is_i64() => violations.push(path, "this number is too large"),
+        // JSON has one kind of numbers: 10.0 is 10.
+        Value::Number(number) if whole(number).is_some() => *value = whole(number).into(),
         Value::Null => violations.push(path, "a list has no place for null"),
         _ => {}
     }
+}
+
+/// A number without a fraction, if it is written with one.
+fn whole(number: &Number) -> Option<i64> {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST).map(|float| float as i64)
 }
 
 #[cfg(test)]
@@ -65,6 +73,7 @@ mod tests {
 
     #[test]
     fn references_are_literal_and_nulls_are_left_out_or_kept() {
+        check(&json!({"a": 10.0, "b": [-1.0, 0.5]}), Nulls::Keep, &json!({"a": 10, "b": [-1, 0.5]}));
         let value = json!({"a": null, "b": {"c": null, "d": "$x ${y} $${z}"}, "l": ["${v}", {"n": null}]});
         check(&value, Nulls::LeaveOut, &json!({"b": {"d": "$x $${y} $$${z}"}, "l": ["$${v}", {}]}));
         check(&value, Nulls::Keep, &json!({"a": null, "b": {"c": null, "d": "$x $${y} $$${z}"}, "l": ["$${v}", {}]}));

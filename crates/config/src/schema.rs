@@ -97,6 +97,7 @@ fn condition() -> Value {
     let list = json!({ "type": "array", "minItems": 1, "items": value });
     let tests = json!({
         "type": "object",
+        "minProperties": 1,
         "properties": {
             "equals": value,
             "in": list,

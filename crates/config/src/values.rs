@@ -59,7 +59,29 @@ impl JsonSchema for Millis {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "Milliseconds, or a string such as \"2s\".",
-            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }]
+            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": i64::MAX }, { "type": "string", "pattern": DURATION }]
+        })
+    }
+}
+
+/// The same of at least a millisecond.
+const SOME_DURATION: &str = r"^([1-9][0-9]{0,12}(\.[0-9]+)?ms|[1-9][0-9]{0,9}(\.[0-9]+)?s|[1-9][0-9]{0,7}(\.[0-9]+)?m|[1-9][0-9]{0,5}(\.[0-9]+)?h|[1-9][0-9]{0,4}(\.[0-9]+)?d|0\.[0-9]{0,2}[1-9][0-9]*(s|m|h|d))$";
+
+/// What [`parse_duration`] reads: not above a thousand years.
+const DURATION: &str =
+    r"^([0-9]{1,13}(\.[0-9]+)?ms|[0-9]{1,10}(\.[0-9]+)?s|[0-9]{1,8}(\.[0-9]+)?m|[0-9]{1,6}(\.[0-9]+)?h|[0-9]{1,5}(\.[0-9]+)?d)$";
+
+/// The same in a schema, where it must be some time.
+pub(crate) struct SomeMillis;
+
+impl JsonSchema for SomeMillis {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SomeTime".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Milliseconds, or a string such as \"2s\".",
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": i64::MAX }, { "type": "string", "pattern": SOME_DURATION }]
         })
     }
 }
@@ -116,7 +138,22 @@ impl JsonSchema for Seconds {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "Seconds, or a string such as \"500ms\".",
-            "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }]
+            "anyOf": [{ "type": "number", "minimum": 0, "maximum": 65_535 }, { "type": "string", "pattern": DURATION }]
+        })
+    }
+}
+
+/// The same in a schema, where it must be some time.
+pub(crate) struct SomeSeconds;
+
+impl JsonSchema for SomeSeconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SomeSeconds".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Seconds, or a string such as \"500ms\".",
+            "anyOf": [{ "type": "number", "exclusiveMinimum": 0, "maximum": 65_535 }, { "type": "string", "pattern": SOME_DURATION }]
         })
     }
 }
@@ -207,7 +244,7 @@ impl JsonSchema for HttpUrl {
 /// What the paths of a service begin with: it starts with `/` and has no dot segments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = r"^/([^/?# \x00-\x1F\x7F-\x9F]+/?)*$"))]
 pub struct PathPrefix(pub String);
 
 impl TryFrom<String> for PathPrefix {
@@ -238,7 +275,7 @@ impl From<PathPrefix> for String {
 /// An HTTP method in capitals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Z_-]+$"))]
 pub struct Method(pub String);
 
 impl TryFrom<String> for Method {

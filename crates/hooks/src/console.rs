@@ -45,7 +45,7 @@ pub enum Refused {
 }
 
 /// How often a replay did what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 pub struct ReplayCounts {
     /// Deliveries that are tried again.
     pub replayed: u64,

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sluice_config::Hooks;
 use tokio::sync::{mpsc, oneshot};
@@ -56,7 +57,7 @@ pub(crate) enum Told {
 }
 
 /// How the outbox is, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct OutboxStatus {
     /// `opening`, `ok`, `memory` (it cannot be written, and deliveries are kept in memory only), or `closed`.
     pub state: &'static str,

@@ -1,5 +1,6 @@
 //! What people see of a delivery: how it stands, what was tried, and what the receiver said.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -47,7 +48,7 @@ impl Try {
 }
 
 /// A delivery as people see it. Times are Unix milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Record {
     /// What receivers got as `webhook-id`.
     pub id: String,
@@ -91,7 +92,7 @@ impl Record {
 }
 
 /// Kong's way to name another entity.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Reference {
     /// Its id.
     pub id: Uuid,

@@ -1,10 +1,11 @@
 //! What became of the events of a hook, in sums of their counts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
 /// How one hook is, and its sums. Always: `matched = delivered + filtered + swallowed + waiting + failed + dropped`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct HookStats {
     /// The hook.
     pub id: Uuid,

@@ -42,6 +42,7 @@ pub struct Options {
 #[serde(deny_unknown_fields)]
 struct Credential {
     /// The group.
+    #[schemars(regex(pattern = "^[^,]+$"))]
     group: String,
     /// Its id, if it is not to follow from its place.
     #[serde(rename = "id")]

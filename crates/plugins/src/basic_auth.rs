@@ -59,8 +59,10 @@ impl Default for Options {
 #[serde(deny_unknown_fields)]
 struct Credential {
     /// The name; it may be another than the consumer's.
+    #[schemars(regex(pattern = "^[^:]+$"))]
     username: String,
     /// The password.
+    #[schemars(length(min = 1))]
     password: String,
     /// Its id, if it is not to follow from its place.
     #[serde(rename = "id")]

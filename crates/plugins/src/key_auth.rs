@@ -73,6 +73,7 @@ impl Default for Options {
 #[serde(deny_unknown_fields)]
 struct Credential {
     /// The key.
+    #[schemars(length(min = 1))]
     key: String,
     /// Its id, if it is not to follow from its place.
     #[serde(rename = "id")]

@@ -26,7 +26,7 @@ impl Entity for CaCertificate {
         Some(&self.name)
     }
     fn described() -> Described {
-        described::<Self>().derived("cert_digest", json!({ "type": "string" }))
+        described::<Self>().fixed(&["name"]).derived("cert_digest", json!({ "type": "string" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

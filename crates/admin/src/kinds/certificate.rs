@@ -26,7 +26,7 @@ impl Entity for Certificate {
         Some(&self.name)
     }
     fn described() -> Described {
-        described::<Self>().derived("not_after", json!({ "type": "integer", "format": "unix-time" }))
+        described::<Self>().fixed(&["name"]).derived("not_after", json!({ "type": "integer", "format": "unix-time" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -84,6 +84,7 @@ impl<const TABLE: usize> Credential<TABLE> {
 
 impl<const TABLE: usize> Entity for Credential<TABLE> {
     const TABLE: &'static str = TABLES[TABLE].name;
+    const SPARSE: bool = true;
 
     fn all(config: &Config) -> Cow<'_, [Self]> {
         let mut all = Vec::new();
@@ -105,7 +106,7 @@ impl<const TABLE: usize> Entity for Credential<TABLE> {
 
     fn described() -> Described {
         let fields = Described::of(Self::schema()).refers("consumer", Consumer::TABLE).needed("consumer");
-        let fields = fields.made_up(Self::KIND.made_up);
+        let fields = fields.made_up(Self::KIND.made_up).fixed(&["consumer"]);
         if TABLE == ACLS { fields } else { fields.unique(Self::KIND.key) }
     }
     fn show(&self, config: &Config) -> Value {
@@ -155,7 +156,7 @@ impl<const TABLE: usize> Editable for Credential<TABLE> {
             Self::KIND.made_up.iter().filter(|field| sent.fields.get(**field).is_none_or(Value::is_null)).collect::<Vec<_>>()
         {
             // A token by a public key has no secret.
-            let is_made = *field != "secret" || !sent.fields.contains_key("rsa_public_key");
+            let is_made = *field != "secret" || sent.fields.get("rsa_public_key").is_none_or(Value::is_null);
             if is_made {
                 sent.fields.insert((*field).to_owned(), secret().into());
             }

@@ -9,35 +9,55 @@ use sluice_config::{Config, Consumer, ConsumerGroup, KeyPath};
 use super::consumer_group::set_groups;
 use crate::change::{Expected, refused};
 use crate::control::{Changed, Planned};
+use crate::crud::lists;
+use crate::endpoint::{Endpoint, get};
 use crate::entities::{Entity, find};
 use crate::error::Error;
+use crate::openapi::{Body, Operation};
 use crate::sent::Sent;
 use crate::violations::{MISSING, Violations};
 use crate::{App, Shared, body, pages, reply};
 
+/// The groups of a consumer.
+pub(crate) fn memberships_endpoint() -> Endpoint {
+    get(memberships, lists(ConsumerGroup::TABLE))
+        .post(add_group, joins("consumer_in_groups", "group"))
+        .delete(leave_all, Operation::does("Takes it out of all groups").changes())
+}
+
+/// The consumers of a group.
+pub(crate) fn members_endpoint() -> Endpoint {
+    get(members, lists(Consumer::TABLE)).post(add_consumer, joins("group_of_consumers", "consumer"))
+}
+
+fn joins(answer: &'static str, field: &str) -> Operation {
+    let body = json!({ "type": "object", "properties": { field: { "type": "string" } }, "required": [field] });
+    Operation::shows("Puts it in the group", answer).status(201).takes(Body::Json(body)).changes()
+}
+
 /// `GET /consumers/{consumers}/consumer_groups`.
-pub(crate) async fn memberships(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
+async fn memberships(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
     let config = app.control.config();
     let consumer = find::<Consumer>(&config, &key)?;
     pages::page(&config, config.consumer_groups.iter().filter(|group| consumer.groups.contains(&group.name)), &uri)
 }
 
 /// `GET /consumer_groups/{consumer_groups}/consumers`.
-pub(crate) async fn members(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
+async fn members(State(app): Shared, Path(key): Path<String>, uri: Uri) -> Result<Response, Error> {
     let config = app.control.config();
     let group = find::<ConsumerGroup>(&config, &key)?;
     pages::page(&config, config.consumers.iter().filter(|consumer| consumer.groups.contains(&group.name)), &uri)
 }
 
 /// `POST /consumers/{consumers}/consumer_groups`: `{"group": "gold"}`.
-pub(crate) async fn add_group(State(app): Shared, Path(consumer): Path<String>, request: Request) -> Result<Response, Error> {
+async fn add_group(State(app): Shared, Path(consumer): Path<String>, request: Request) -> Result<Response, Error> {
     let (group, expected) = named_in(request, "group").await?;
     let (consumer, group) = join(&app, (consumer, group), expected).await?;
     Ok(reply::json(StatusCode::CREATED, &json!({ "consumer": consumer, "consumer_groups": [group] })))
 }
 
 /// `POST /consumer_groups/{consumer_groups}/consumers`: `{"consumer": "Joe"}`.
-pub(crate) async fn add_consumer(State(app): Shared, Path(group): Path<String>, request: Request) -> Result<Response, Error> {
+async fn add_consumer(State(app): Shared, Path(group): Path<String>, request: Request) -> Result<Response, Error> {
     let (consumer, expected) = named_in(request, "consumer").await?;
     let (consumer, group) = join(&app, (consumer, group), expected).await?;
     Ok(reply::json(StatusCode::CREATED, &json!({ "consumer_group": group, "consumers": [consumer] })))
@@ -62,7 +82,7 @@ pub(crate) async fn remove_consumer(
 }
 
 /// `DELETE /consumers/{consumers}/consumer_groups`.
-pub(crate) async fn leave_all(State(app): Shared, Path(consumer): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+async fn leave_all(State(app): Shared, Path(consumer): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     leave(&app, consumer, None, Expected::of(&headers)?).await
 }
 

@@ -14,6 +14,7 @@ use crate::entities::Entity;
 use crate::error::Error;
 use crate::mask;
 use crate::named::id_of;
+use crate::names;
 use crate::parent::Parent;
 use crate::schemas::Described;
 use crate::sent::Sent;
@@ -76,12 +77,14 @@ impl Entity for PluginEntry {
             fields = fields.with(field, beside[field].clone());
         }
         fields
+            .with("instance_name", names::schema())
             .refers("service", Service::TABLE)
             .refers("route", Route::TABLE)
             .refers("consumer", Consumer::TABLE)
             .refers("consumer_group", ConsumerGroup::TABLE)
             .with("config", json!({ "type": "object" }))
             .unique("instance_name")
+            .fixed(&["name", "service", "route", "consumer", "consumer_group"])
     }
     fn show(&self, _: &Config) -> Value {
         let mut shown = options(self);

@@ -28,7 +28,15 @@ impl Entity for Route {
         Some(&self.name)
     }
     fn described() -> Described {
-        described::<Self>().refers("service", Service::TABLE).with("destinations", json!({ "type": "null" }))
+        let some = |field: &str, kind: &str, least: &str| json!({ "required": [field], "properties": { field: { "type": kind, least: 1 } } });
+        let lists = ["hosts", "paths", "methods", "snis", "sources"].map(|field| some(field, "array", "minItems"));
+        let mut headers = some("headers", "object", "minProperties");
+        headers["properties"]["headers"]["additionalProperties"] = json!({ "type": "array" });
+        let matched: Vec<Value> = lists.into_iter().chain([headers]).collect();
+        described::<Self>()
+            .together("anyOf", json!(matched))
+            .refers("service", Service::TABLE)
+            .with("destinations", json!({ "type": "null" }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sluice_config::{CaCertificate, Certificate, Config, KeyPath, Protocol, Service};
 use uuid::Uuid;
 
@@ -32,10 +32,16 @@ impl Entity for Service {
     }
     fn described() -> Described {
         let authorities = json!({ "type": "array", "items": foreign(CaCertificate::TABLE) });
-        let placed = json!([{ "required": ["url"] }, { "required": ["host"] }]);
+        // By `url` or by its parts.
+        let (text, none) = (json!({ "type": "string" }), json!({ "type": "null" }));
+        let parts: Map<String, Value> = PARTS.iter().map(|part| ((*part).to_owned(), none.clone())).collect();
+        let mut by_url = json!({ "required": ["url"], "properties": parts });
+        by_url["properties"]["url"] = text.clone();
+        let placed = json!([by_url, { "required": ["host"], "properties": { "host": text, "url": none } }]);
         described::<Self>()
             .refers("client_certificate", Certificate::TABLE)
             .with("ca_certificates", authorities)
+            .shorthand("url")
             .together("anyOf", placed)
     }
     fn show(&self, _: &Config) -> Value {
@@ -81,7 +87,12 @@ impl Named for Service {
 /// Where a service is: the file may say it by `url` or by its parts, and says it by one of them after a change as well.
 fn place(sent: &mut Sent, old: &Service, extent: Extent) {
     let keys = || PARTS.into_iter().chain(["url"]).map(str::to_owned);
-    if sent.fields.contains_key("url") {
+    if let Some(url) = sent.take("url") {
+        sent.fields.insert("url".into(), url);
+        let said = PARTS.iter().filter(|part| sent.fields.get(**part).is_some_and(|value| !value.is_null()));
+        for part in said.copied().collect::<Vec<_>>() {
+            sent.refuse(part, format!("`url` says the {part} already (write one of the two)"));
+        }
         if extent == Extent::Fields {
             sent.fields.extend(PARTS.map(|part| (part.to_owned(), Value::Null)));
         }
@@ -127,9 +138,9 @@ fn authorities(sent: &mut Sent, config: &Config) -> Result<(), Error> {
     for id in ids {
         let mut one = Sent::default();
         one.fields.insert("ca_certificates".into(), id);
-        names.extend(one.reference::<CaCertificate>("ca_certificates", config)?.map(|authority| authority.name));
-        if one.violations != crate::violations::Violations::default() {
-            sent.refuse("ca_certificates", "expected a list of ids");
+        match one.reference::<CaCertificate>("ca_certificates", config)? {
+            Some(authority) => names.push(authority.name),
+            None => sent.refuse("ca_certificates", "expected a list of ids"),
         }
     }
     sent.fields.insert("ca_certificates".into(), json!(names));

@@ -30,7 +30,11 @@ impl Entity for Target {
     }
     fn described() -> Described {
         let table = coerce::resolve(Self::schema())["anyOf"].as_array().and_then(|ways| ways.last());
-        Described::of(table.unwrap_or(&Value::Null)).refers("upstream", Upstream::TABLE).needed("upstream").needed("target")
+        Described::of(table.unwrap_or(&Value::Null))
+            .refers("upstream", Upstream::TABLE)
+            .needed("upstream")
+            .needed("target")
+            .fixed(&["upstream"])
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -26,7 +26,15 @@ impl Entity for Upstream {
         Some(&self.name)
     }
     fn described() -> Described {
-        described::<Self>().with("use_srv_name", json!({ "type": "boolean", "const": false }))
+        // Services have it as their host.
+        let label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
+        let pattern = format!(r"^{label}(\.{label})*$");
+        let name = json!({ "type": "string", "maxLength": 128, "pattern": pattern });
+        described::<Self>()
+            .first("name", name)
+            .unique("name")
+            .fixed(&["name"])
+            .with("use_srv_name", json!({ "type": "boolean", "const": false }))
     }
     fn show(&self, _: &Config) -> Value {
         to_json(self)

@@ -11,6 +11,9 @@ pub(crate) const UNIQUE: &str = "x-unique";
 /// Whether a field is made by the gateway if it is not said.
 pub(crate) const AUTO: &str = "x-auto";
 
+/// Whether a field is for an entity's life.
+pub(crate) const FIXED: &str = "x-fixed";
+
 /// The fields of an entity as they are built up, in their order.
 pub(crate) struct Described {
     properties: Map<String, Value>,
@@ -64,26 +67,43 @@ impl Described {
         self.with(field, schema)
     }
 
+    /// A field that stands for others, which are shown.
+    pub fn shorthand(mut self, field: &str) -> Self {
+        self.properties[field]["writeOnly"] = true.into();
+        self
+    }
+
     /// A field that must be said.
     pub fn needed(mut self, field: &str) -> Self {
         if !self.required.iter().any(|one| one == field) {
             self.required.push(field.to_owned());
+        }
+        if let Some(ways) = self.properties.get_mut(field).and_then(|one| one.get_mut("anyOf")?.as_array_mut()) {
+            ways.retain(|way| way["type"] != "null");
         }
         self
     }
 
     /// Fields that need not be said, whatever the file needs.
     pub fn made_up(mut self, fields: &[&str]) -> Self {
-        self.required.retain(|one| !fields.contains(&one.as_str()));
         for field in fields {
             self.properties[*field][AUTO] = true.into();
         }
+        self.required.retain(|one| !fields.contains(&one.as_str()));
         self
     }
 
     /// A field that no other entity has the same of.
     pub fn unique(mut self, field: &str) -> Self {
         self.properties[field][UNIQUE] = true.into();
+        self
+    }
+
+    /// Fields that are for an entity's life.
+    pub fn fixed(mut self, fields: &[&str]) -> Self {
+        for field in fields {
+            self.properties[*field][FIXED] = true.into();
+        }
         self
     }
 

@@ -1,6 +1,6 @@
 //! Bodies of every kind.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{FORM, JSON, start};
 
@@ -105,4 +105,38 @@ async fn no_body_however_broken_breaks_the_api() {
         assert!([201, 400].contains(&answer.status), "{body:?} {answer:?}");
         assert!(answer.json().is_object());
     }
+}
+
+#[tokio::test]
+async fn an_empty_text_is_no_configuration() {
+    let api = start().await;
+    let before = api.gateway.file();
+    for path in ["/config", "/config/check"] {
+        let answer = api.ask("POST", path, &[("Content-Type", "application/toml")], "").await.is(400);
+        assert!(answer.message().starts_with("send the text of gateway.toml"), "{answer:?}");
+    }
+    assert_eq!(api.gateway.file(), before);
+}
+
+#[tokio::test]
+async fn where_a_service_is_is_said_in_one_way_and_can_be() {
+    let api = start().await;
+    let refused = async |method: &str, path: &str, body: Value| {
+        let answer = api.json(method, path, &body).await.is(400).json();
+        answer["fields"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(refused("PATCH", "/services/demo", json!({"url": "http://x", "port": 1, "path": "/y"})).await, ["port", "path"]);
+    assert_eq!(refused("POST", "/services", json!({"host": ""})).await, ["host"]);
+    assert_eq!(refused("POST", "/services", json!({"host": "a b"})).await, ["host"]);
+    assert_eq!(refused("PATCH", "/services/demo", json!({"ca_certificates": [null]})).await, ["ca_certificates"]);
+    let moved = api.json("PATCH", "/services/demo", &json!({"url": null, "port": 81.0})).await.is(200).json();
+    assert_eq!((&moved["host"], &moved["port"], &moved["path"]), (&json!("127.0.0.1"), &json!(81), &json!("/anything")));
+    api.json("POST", "/services", &json!({"host": "::1", "name": "six"})).await.is(201);
+}
+
+#[tokio::test]
+async fn a_secret_is_made_up_for_a_token_whose_key_is_null() {
+    let api = start().await;
+    let made = api.json("POST", "/consumers/Joe/jwt", &json!({"rsa_public_key": null})).await.is(201).json();
+    assert_eq!(made["secret"].as_str().map(str::len), Some(32));
 }

@@ -9,5 +9,6 @@ mod fake;
 mod gate;
 mod hook_fields;
 mod hooks;
+mod openapi;
 mod protocol;
 mod schemas;

@@ -28,7 +28,7 @@ async fn methods_that_are_not_there_are_refused() {
     assert_eq!(api.get("/nowhere").await.is(404).json(), json!({"message": "Not found"}));
     for (method, path, allow) in [
         ("DELETE", "/event-hooks", "GET, HEAD, POST, OPTIONS"),
-        ("POST", "/event-hooks/x", "GET, HEAD, PATCH, PUT, DELETE, OPTIONS"),
+        ("POST", "/event-hooks/x", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ("POST", "/status", "GET, HEAD, OPTIONS"),
         ("BREW", "/event-hooks/sources", "GET, HEAD, OPTIONS"),
     ] {

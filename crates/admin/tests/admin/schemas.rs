@@ -60,7 +60,7 @@ async fn fields_are_in_kongs_shape() {
     assert_eq!(bare(&services, "retries"), json!({"type": "integer", "between": [0, 65535], "default": 5}));
     let protocols = json!({"type": "string", "one_of": ["http", "https", "grpc", "grpcs"]});
     assert_eq!(bare(&services, "protocol"), protocols);
-    assert_eq!(bare(&services, "connect_timeout"), json!({"type": "integer", "gt": -1, "default": 60000}));
+    assert_eq!(bare(&services, "connect_timeout"), json!({"type": "integer", "between": [1, i64::MAX], "default": 60000}));
     assert_eq!(bare(&services, "client_certificate"), json!({"type": "foreign", "reference": "certificates"}));
     assert_eq!(field(&services, "ca_certificates")["elements"], json!({"type": "foreign", "reference": "ca_certificates"}));
     assert_eq!(field(&services, "name")["unique"], true);
@@ -74,7 +74,7 @@ async fn fields_are_in_kongs_shape() {
     assert_eq!(field(&upstreams, "healthchecks")["type"], "record");
     assert_eq!(field(&upstreams, "healthchecks.active.healthy.successes")["between"], json!([0, 255]));
     let keys = api.get("/schemas/keyauth_credentials").await;
-    assert_eq!(bare(&keys, "key"), json!({"type": "string", "unique": true, "auto": true}));
+    assert_eq!(bare(&keys, "key"), json!({"type": "string", "len_min": 1, "unique": true, "auto": true}));
     assert_eq!(bare(&keys, "consumer"), json!({"type": "foreign", "required": true, "reference": "consumers"}));
     let hooks = api.get("/schemas/event_hooks").await;
     assert_eq!(field(&hooks, "handler")["required"], true);

@@ -1,8 +1,10 @@
 //! Reads `[services.NAME]`: by its `url`, or by its parts.
 
+use std::net::IpAddr;
+
 use super::{At, Reader};
 use crate::diagnostics::Problem;
-use crate::entities::{Protocol, Scope, Service, Stamps};
+use crate::entities::{Protocol, Scope, Service, Stamps, is_host_name};
 use crate::file::ServiceTable;
 use crate::key_path::KeyPath;
 use crate::tree::Table;
@@ -63,6 +65,10 @@ impl Reader {
                 self.add_of_whole(problem.help("write url = \"http://127.0.0.1:8080/path\", or `host` and `port`"));
                 return None;
             };
+            if !is_host_name(&host) && host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err() {
+                let problem = Problem::at(path.key("host"), format!("`{host}` is no host"));
+                self.problems.push(problem.help("write a name such as \"example.com\", or an address"));
+            }
             let protocol = table.protocol.unwrap_or(Protocol::Http);
             let port = table.port.unwrap_or(protocol.port());
             return Some(Place { protocol, host, port, path: table.path.clone().map(|path| path.0) });

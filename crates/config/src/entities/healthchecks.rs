@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::values::Seconds;
+use crate::values::{Seconds, SomeSeconds};
 
 /// How targets are watched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,7 @@ pub struct Healthchecks {
     /// By what becomes of requests.
     pub passive: Passive,
     /// Which percentage of the weight of all targets must be healthy, or the upstream as a whole is not.
+    #[schemars(range(min = 0, max = 100))]
     pub threshold: f64,
 }
 
@@ -40,10 +41,13 @@ pub struct Active {
     #[serde(rename = "type")]
     pub kind: CheckType,
     /// How long an answer may take.
+    #[schemars(with = "SomeSeconds")]
     pub timeout: Seconds,
     /// How many targets are asked at once.
+    #[schemars(range(min = 1))]
     pub concurrency: u32,
     /// The path that is asked for.
+    #[schemars(regex(pattern = "^/[!-~]*$"))]
     pub http_path: String,
     /// The name that the target's certificate must have, if not that of the target.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,7 @@ pub struct ActiveHealthy {
     /// How often healthy targets are asked; 0: never.
     pub interval: Seconds,
     /// What a good answer is.
+    #[schemars(inner(range(min = 100, max = 999)))]
     pub http_statuses: Vec<u16>,
     /// How many good answers it takes.
     pub successes: u8,
@@ -78,6 +83,7 @@ pub struct ActiveUnhealthy {
     /// How often targets that are not healthy are asked; 0: never.
     pub interval: Seconds,
     /// What a bad answer is.
+    #[schemars(inner(range(min = 100, max = 999)))]
     pub http_statuses: Vec<u16>,
     /// How many failed connections it takes.
     pub tcp_failures: u8,
@@ -105,6 +111,7 @@ pub struct Passive {
 #[serde(deny_unknown_fields, default)]
 pub struct PassiveHealthy {
     /// What a good answer is.
+    #[schemars(inner(range(min = 100, max = 999)))]
     pub http_statuses: Vec<u16>,
     /// How many good answers it takes.
     pub successes: u8,
@@ -115,6 +122,7 @@ pub struct PassiveHealthy {
 #[serde(deny_unknown_fields, default)]
 pub struct PassiveUnhealthy {
     /// What a bad answer is.
+    #[schemars(inner(range(min = 100, max = 999)))]
     pub http_statuses: Vec<u16>,
     /// How many failed connections it takes.
     pub tcp_failures: u8,

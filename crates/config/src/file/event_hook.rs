@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::yes;
 use crate::entities::{EventName, Format};
-use crate::values::Millis;
+use crate::values::{Millis, SomeMillis};
 
 /// `[event_hooks.NAME]`: what is done when something happens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,9 +41,11 @@ pub(crate) struct EventHookTable {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// The deadline of one delivery, from connecting to the last byte of the answer.
+    #[schemars(with = "Option<SomeMillis>")]
     pub timeout: Option<Millis>,
     pub retry: Option<RetryTable>,
     /// How many deliveries may be under way at once.
+    #[schemars(range(min = 1))]
     pub concurrency: Option<u16>,
     /// Keys that sign (Standard Webhooks); several while one is being replaced.
     #[serde(default)]

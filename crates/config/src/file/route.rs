@@ -19,9 +19,11 @@ pub(crate) struct RouteTable {
     pub service: Option<String>,
     /// What it may be asked by: http and https, or grpc and grpcs.
     #[serde(default = "http_and_https")]
+    #[schemars(length(min = 1))]
     pub protocols: Vec<RouteProtocol>,
     /// What is answered to a request by HTTP if only https is written: 426, or a redirect by 301, 302, 307 or 308.
     #[serde(default = "upgrade_required")]
+    #[schemars(extend("enum" = [426, 301, 302, 307, 308]))]
     pub https_redirect_status_code: u16,
     /// Host names; the first or the last label may be `*`, and a port may follow.
     #[serde(default)]
@@ -65,6 +67,10 @@ pub(crate) struct RouteTable {
 /// One of a route's `sources`: an address or a network, a port, or both.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    { "required": ["ip"], "properties": { "ip": { "type": "string" } } },
+    { "required": ["port"], "properties": { "port": { "type": "integer" } } },
+]))]
 pub(crate) struct SourceTable {
     /// An address, or a network such as `10.0.0.0/8`.
     pub ip: Option<String>,

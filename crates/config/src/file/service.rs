@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::yes;
 use crate::entities::Protocol;
-use crate::values::{Millis, PathPrefix, ServiceUrl};
+use crate::values::{Millis, PathPrefix, ServiceUrl, SomeMillis};
 
 /// `[services.NAME]`: an upstream service, by `url` or by its parts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -17,6 +17,7 @@ pub(crate) struct ServiceTable {
     pub url: Option<ServiceUrl>,
     pub protocol: Option<Protocol>,
     pub host: Option<String>,
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     pub path: Option<PathPrefix>,
     /// Whether HTTP/2 is spoken to it: over TLS if it can, in plain by prior knowledge. gRPC always is.
@@ -26,12 +27,16 @@ pub(crate) struct ServiceTable {
     #[serde(default = "five")]
     pub retries: u16,
     #[serde(default = "minute")]
+    #[schemars(with = "SomeMillis")]
     pub connect_timeout: Millis,
     #[serde(default = "minute")]
+    #[schemars(with = "SomeMillis")]
     pub write_timeout: Millis,
     #[serde(default = "minute")]
+    #[schemars(with = "SomeMillis")]
     pub read_timeout: Millis,
     /// How long a request and its answer may take as a whole. Sluice's own.
+    #[schemars(with = "Option<SomeMillis>")]
     pub request_timeout: Option<Millis>,
     /// Whether the certificate of an https upstream must be good and for its host. True by default.
     pub tls_verify: Option<bool>,

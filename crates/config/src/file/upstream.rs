@@ -28,16 +28,19 @@ pub(crate) struct UpstreamTable {
     /// Clients that have no such cookie are given one.
     pub hash_on_cookie: Option<String>,
     #[serde(default = "slash")]
+    #[schemars(regex(pattern = r"^/[^;\x00-\x1F\x7F-\x9F]*$"))]
     pub hash_on_cookie_path: String,
     pub hash_on_query_arg: Option<String>,
     pub hash_fallback_query_arg: Option<String>,
     /// Into how many slots keys are hashed: the grain of what moves when a target goes.
     #[serde(default = "ten_thousand")]
+    #[schemars(range(min = 10, max = 65_536))]
     pub slots: u32,
     /// How targets are watched.
     #[serde(default)]
     pub healthchecks: Healthchecks,
     /// What targets see as Host, if not their own name.
+    #[schemars(regex(pattern = "^[!-~]+$"))]
     pub host_header: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,

@@ -23,8 +23,10 @@ use crate::plugin::{BuildCx, CredentialKind};
 #[serde(deny_unknown_fields)]
 pub(super) struct Credential {
     /// What tokens name it by: their claim `iss`, or what `key_claim_name` says.
+    #[schemars(length(min = 1))]
     key: String,
     /// The secret of an algorithm that begins with HS.
+    #[schemars(length(min = 1))]
     secret: Option<String>,
     /// How tokens are signed.
     #[serde(default)]

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use sluice_events::Window;
 use sluice_limits::{Key, Nanos, Policy, Room, Watch, Watched};
@@ -23,7 +24,7 @@ pub struct Limit {
 }
 
 /// What is known of a limit.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub struct Shown<'a> {
     /// Where it stands in the file.
     pub limiter: &'a str,
@@ -40,9 +41,10 @@ pub struct Shown<'a> {
 }
 
 /// A window of a limit.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub struct ShownWindow {
     /// Its length.
+    #[schemars(schema_with = "window")]
     pub window: Window,
     limit: u64,
     window_type: &'static str,
@@ -52,8 +54,13 @@ pub struct ShownWindow {
     overflowed: u64,
 }
 
+/// A window has a name, or is so many seconds long.
+fn window(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "integer"] })
+}
+
 /// A client that was refused or warned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Client {
     /// Its key, in hexadecimal digits.
     pub id: String,
@@ -72,8 +79,9 @@ pub struct Client {
 }
 
 /// What a client has spent of a window.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Usage {
+    #[schemars(schema_with = "window")]
     window: Window,
     limit: u64,
     used: u64,
