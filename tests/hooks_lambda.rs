@@ -127,7 +127,7 @@ fn functions_that_do_not_end_stop_no_other_hook_and_no_request() {
     let upstream = httpbin();
     let receiver = Receiver::start(Behaviour::Status(200));
     // On the sample, whose limit is 3, they behave.
-    let retry = "concurrency = 8\nretry = { schedule = [\"10ms\", \"10ms\", \"10ms\"] }";
+    let retry = "concurrency = 2\nretry = { schedule = [\"10ms\", \"10ms\", \"10ms\"] }";
     let hooks = [
         lambda("loop", "while data.limit == 1 do pcall(function() while true do end end) end return true", retry),
         lambda("loop2", "while data.limit == 1 do end return true", retry),

@@ -156,6 +156,28 @@ fn every_flood_is_cut_off_and_told_of_and_somebody_else_is_answered_all_the_whil
     }
 }
 
+/// How many streams a client may have at once, as he is told when he comes.
+fn most_streams(proxy: SocketAddr) -> u32 {
+    let mut client = connect(proxy, &frame(SETTINGS, 0, 0, b""));
+    let mut head = [0; 9];
+    client.read_exact(&mut head).unwrap();
+    assert_eq!(head[3], SETTINGS);
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    client.read_exact(&mut settings).unwrap();
+    let most = settings.chunks_exact(6).find(|one| one[1] == 3).expect("it is said");
+    u32::from_be_bytes(most[2..].try_into().unwrap())
+}
+
+#[test]
+fn who_has_flooded_may_have_fewer_streams_at_once() {
+    let upstream = httpbin();
+    let gateway = gateway(&upstream.url(""));
+    assert_eq!(most_streams(gateway.proxy), 100);
+    run(&floods()[0], gateway.proxy);
+    eventually("fewer streams", || (most_streams(gateway.proxy) == 10).then_some(()));
+    assert_eq!(gateway.get("/up", &[]).status, 200);
+}
+
 #[test]
 fn whoever_gets_answers_may_measure_and_open_windows_and_give_up_for_as_long_as_he_likes() {
     let upstream = httpbin();
