@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use sluice_admin::{Changed, Exposition, Plan, Planned, Refusal, Replaced, Status, Told, UpstreamHealth};
+use sluice_admin::{Changed, Difference, Exposition, Plan, Planned, Refusal, Replaced, Status, Told, UpstreamHealth};
 use sluice_config::{Config, Diagnostics, ProcessEnvironment, Source};
 use sluice_events::{Bus, ConfigApplied, ConfigRejected, Emitter, Operation};
 use sluice_hooks::Engine;
@@ -18,7 +18,7 @@ use sluice_proxy::{Live, Traffic};
 use crate::access_log::AccessLog;
 use crate::config_file;
 use crate::crud::Crud;
-use crate::difference::{Difference, differences, named, summary};
+use crate::difference::{differences, named, summary};
 use crate::edit;
 use crate::life::Life;
 use crate::metrics;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use sluice_admin::{Row, TABLES};
+use sluice_admin::{Difference, Row, TABLES};
 use sluice_events::{Bus, Change, Emitter, Entity, Operation};
-
-use crate::difference::Difference;
 
 /// Raises the events of every table.
 pub struct Crud(Vec<OfTable>);

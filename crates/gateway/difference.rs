@@ -1,48 +1,15 @@
 //! What is different between two configurations: entity by entity, for the log, for hooks, and for whoever asks first.
 
-use sluice_admin::{Change, Row, TABLES, Told};
+use sluice_admin::{Difference, TABLES};
 use sluice_config::Config;
 use sluice_events::Operation;
 
 /// How many entities a line of the log names.
 const NAMED: usize = 20;
 
-/// What became of one entity.
-pub struct Difference {
-    /// The table that it is of.
-    pub table: &'static str,
-    pub operation: Operation,
-    /// The entity, as it is or as it was last.
-    pub row: Row,
-    /// What it was before, if it changed.
-    pub old: Option<Row>,
-}
-
-impl Difference {
-    /// The entity, by its name or its id, such as `services demo`.
-    fn entity(&self) -> String {
-        format!("{} {}", self.table, self.row.name())
-    }
-
-    /// The same for whoever asks.
-    pub fn told(&self) -> Told {
-        Told { operation: self.operation.name(), table: self.table, name: self.row.name(), id: self.row.id }
-    }
-}
-
 /// What differs between the two, in the order of the tables.
 pub fn differences(before: &Config, after: &Config) -> Vec<Difference> {
-    let of_table = |table: &'static sluice_admin::Table| {
-        table.changes(before, after).into_iter().filter_map(|change| {
-            let (operation, row, old) = match change {
-                Change { old, new: Some(row) } if old.is_none() => (Operation::Create, row, None),
-                Change { old, new: Some(row) } => (Operation::Update, row, old),
-                Change { old, new: None } => (Operation::Delete, old?, None),
-            };
-            Some(Difference { table: table.name, operation, row, old })
-        })
-    };
-    TABLES.iter().flat_map(of_table).collect()
+    TABLES.iter().flat_map(|table| table.differences(before, after)).collect()
 }
 
 /// The entities of one operation, by name.

@@ -12,7 +12,7 @@ use crate::schemas::Described;
 use crate::{coerce, hook_name};
 
 /// A kind of entity.
-pub(crate) trait Entity: Clone + Send + Sync + 'static {
+pub(crate) trait Entity: Clone + PartialEq + Send + Sync + 'static {
     /// Kong's name of its table; it stands in the place of the id in the paths of its kind.
     const TABLE: &'static str;
     /// Whether no more is shown of it than the file says.
@@ -36,8 +36,8 @@ pub(crate) trait Entity: Clone + Send + Sync + 'static {
         false
     }
     /// Whether it is as it was in an older configuration, seen at a glance. Where it is not, what is seen of both is compared.
-    fn is_as_it_was(&self, _: &Config, _: (&Self, &Config)) -> bool {
-        false
+    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
+        self == old
     }
     /// Whether this stands for it in a path, in the place of its id.
     fn is_called(&self, key: &str, _: &Config) -> bool {
@@ -99,8 +99,5 @@ impl Entity for EventHook {
     }
     fn unshown(&self, _: &Config) -> Value {
         self.fingerprint()
-    }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
     }
 }

@@ -65,7 +65,7 @@ pub use error::Error;
 pub use exposition::{Exposition, Family};
 pub use routes::router;
 pub use server::{Listener, serve};
-pub use tables::{Change, Row, TABLES, Table, Told};
+pub use tables::{Difference, Row, TABLES, Table, Told};
 
 /// What the Admin API is told at the start.
 #[derive(Clone, Default)]

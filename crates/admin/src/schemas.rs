@@ -37,6 +37,11 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    /// The kind of this table.
+    pub fn named(table: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == table)
+    }
+
     const fn of<E: Editable>() -> Self {
         Self {
             name: E::TABLE,
@@ -106,11 +111,11 @@ pub(crate) async fn validate_plugin(state: Shared, request: Request) -> Result<R
 /// The fields of the entities of a table.
 #[cfg(test)]
 pub(crate) fn described(table: &str) -> Option<Described> {
-    kind(table).ok().map(|kind| (kind.described)())
+    Kind::named(table).map(|kind| (kind.described)())
 }
 
 fn kind(name: &str) -> Result<&'static Kind, Error> {
-    KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| Error::NoneNamed("entity", name.to_owned()))
+    Kind::named(name).ok_or_else(|| Error::NoneNamed("entity", name.to_owned()))
 }
 
 fn shown(fields: &Value) -> Response {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sluice_config::{
     CaCertificate, Certificate, Config, Consumer, ConsumerGroup, EventHook, PluginEntry, Route, Service, Sni, Target, Upstream,
 };
+use sluice_events::Operation;
 use uuid::Uuid;
 
 use crate::entities::Entity;
@@ -37,15 +38,19 @@ pub struct Table {
     /// Kong's name of it.
     pub name: &'static str,
     rows: fn(&Config) -> Vec<Row>,
-    changes: fn(&Config, &Config) -> Vec<Change>,
+    differences: fn(&Config, &Config) -> Vec<Difference>,
 }
 
-/// What became of an entity: one that is new has no `old`, and one that is gone no `new`.
-pub struct Change {
-    /// As it was.
+/// What became of an entity.
+pub struct Difference {
+    /// The table that it is of.
+    pub table: &'static str,
+    /// What was done with it.
+    pub operation: Operation,
+    /// The entity, as it is or as it was last.
+    pub row: Row,
+    /// What it was before, if it changed.
     pub old: Option<Row>,
-    /// As it is.
-    pub new: Option<Row>,
 }
 
 /// What becomes, or would become, of an entity.
@@ -74,7 +79,7 @@ pub struct Row {
 impl Table {
     const fn of<E: Entity>() -> Self {
         let rows = |config: &Config| E::all(config).iter().map(|entity| Row::of(entity, config)).collect();
-        Self { name: E::TABLE, rows, changes: changes::<E> }
+        Self { name: E::TABLE, rows, differences: differences::<E> }
     }
 
     /// Its entities, in the order of the file.
@@ -83,12 +88,24 @@ impl Table {
     }
 
     /// What differs between two configurations, in the order of the new one; what is gone comes last.
-    pub fn changes(&self, before: &Config, after: &Config) -> Vec<Change> {
-        (self.changes)(before, after)
+    pub fn differences(&self, before: &Config, after: &Config) -> Vec<Difference> {
+        (self.differences)(before, after)
     }
 }
 
-fn changes<E: Entity>(before: &Config, after: &Config) -> Vec<Change> {
+impl Difference {
+    /// The entity, by its name or its id, such as `services demo`.
+    pub fn entity(&self) -> String {
+        format!("{} {}", self.table, self.row.name())
+    }
+
+    /// The same for whoever asks.
+    pub fn told(&self) -> Told {
+        Told { operation: self.operation.name(), table: self.table, name: self.row.name(), id: self.row.id }
+    }
+}
+
+fn differences<E: Entity>(before: &Config, after: &Config) -> Vec<Difference> {
     if E::are_as_they_were(before, after) {
         return Vec::new();
     }
@@ -100,19 +117,22 @@ fn changes<E: Entity>(before: &Config, after: &Config) -> Vec<Change> {
     let below = old.iter().rev().zip(new.iter().rev()).take_while(is_same).count();
     let (old, new) = (&old[..old.len() - below], &new[..new.len() - below]);
     let mut left: HashMap<Uuid, &E> = old.iter().map(|entity| (entity.id(), entity)).collect();
+    let of_table = |operation, row, old| Difference { table: E::TABLE, operation, row, old };
     let mut all = Vec::new();
     for entity in new {
         let old = left.remove(&entity.id());
         if old.is_some_and(|old| is_same(&(old, entity))) {
             continue;
         }
-        let (old, new) = (old.map(|old| Row::of(old, before)), Row::of(entity, after));
-        if !old.as_ref().is_some_and(|old| old.says_the_same_as(&new)) {
-            all.push(Change { old, new: Some(new) });
+        let (old, row) = (old.map(|old| Row::of(old, before)), Row::of(entity, after));
+        match &old {
+            None => all.push(of_table(Operation::Create, row, None)),
+            Some(was) if !was.says_the_same_as(&row) => all.push(of_table(Operation::Update, row, old)),
+            Some(_) => {}
         }
     }
     let gone = old.iter().filter(|entity| left.contains_key(&entity.id()));
-    all.extend(gone.map(|entity| Change { old: Some(Row::of(entity, before)), new: None }));
+    all.extend(gone.map(|entity| of_table(Operation::Delete, Row::of(entity, before), None)));
     all
 }
 

@@ -222,7 +222,8 @@ pub fn masked(sources: Vec<Source>, env: &dyn Environment) -> String {
     Document::parse(sources, env).0.masked()
 }
 
-/// How many bytes of a line are shown before and behind where something begins, if it is long.
+/// How many bytes of a long line are shown behind where something begins; before it half as many. A line of twice as many is
+/// shown whole.
 const SHOWN: usize = 240;
 
 /// The line of a text in which something begins, and the part of it that is shown.

@@ -64,12 +64,12 @@ impl JsonSchema for Millis {
     }
 }
 
-/// The same of at least a millisecond.
-const SOME_DURATION: &str = r"^([1-9][0-9]{0,12}(\.[0-9]+)?ms|[1-9][0-9]{0,9}(\.[0-9]+)?s|[1-9][0-9]{0,7}(\.[0-9]+)?m|[1-9][0-9]{0,5}(\.[0-9]+)?h|[1-9][0-9]{0,4}(\.[0-9]+)?d|0\.[0-9]{0,2}[1-9][0-9]*(s|m|h|d))$";
-
 /// What [`parse_duration`] reads: not above a thousand years.
 const DURATION: &str =
     r"^([0-9]{1,13}(\.[0-9]+)?ms|[0-9]{1,10}(\.[0-9]+)?s|[0-9]{1,8}(\.[0-9]+)?m|[0-9]{1,6}(\.[0-9]+)?h|[0-9]{1,5}(\.[0-9]+)?d)$";
+
+/// The same of at least a millisecond.
+const SOME_DURATION: &str = r"^([1-9][0-9]{0,12}(\.[0-9]+)?ms|[1-9][0-9]{0,9}(\.[0-9]+)?s|[1-9][0-9]{0,7}(\.[0-9]+)?m|[1-9][0-9]{0,5}(\.[0-9]+)?h|[1-9][0-9]{0,4}(\.[0-9]+)?d|0\.[0-9]{0,2}[1-9][0-9]*(s|m|h|d))$";
 
 /// The same in a schema, where it must be some time.
 pub(crate) struct SomeMillis;

@@ -2,11 +2,11 @@
 
 use std::sync::PoisonError;
 
-use sluice_admin::{Plan, Planned, Refusal, Replaced, Told};
+use sluice_admin::{Difference, Plan, Planned, Refusal, Replaced, Told};
 use sluice_config::{KeyPath, ProcessEnvironment, Source, masked};
 
 use super::{Control, Origin, State, busy, waiting};
-use crate::difference::{Difference, differences};
+use crate::difference::differences;
 use crate::write_back::replace_files;
 use crate::{config_file, edit};
 

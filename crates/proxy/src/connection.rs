@@ -102,9 +102,13 @@ impl Connection {
         }
     }
 
-    /// Lets requests of HTTP/2 share it; `many`: those of many clients, whose proxy we trust.
-    pub fn share(&mut self, traffic: &Arc<Traffic>, many: bool) {
-        self.shared = Some(Box::new(Shared::new(&self.caller, traffic, self.clients.header_timeout, many)));
+    /// Lets requests of HTTP/2 share it; `many`: those of many clients, whose proxy we trust. Whether its client has flooded
+    /// lately.
+    pub fn share(&mut self, traffic: &Arc<Traffic>, many: bool) -> bool {
+        let floods = if many { 0 } else { traffic.floods.of(self.caller.peer) };
+        let client = (&self.caller, self.clients.header_timeout);
+        self.shared = Some(Box::new(Shared::new(client, traffic, many, floods)));
+        floods > 0
     }
 
     /// Lets whoever reads next read so far.

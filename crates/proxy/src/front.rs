@@ -195,10 +195,8 @@ impl Front {
 
     /// Hands over a connection of HTTP/2: it is Pingora's to the end.
     async fn hand_over_all(&self, mut connection: Box<Connection>, shutdown: &ShutdownWatch) {
-        let peer = connection.caller.peer;
-        let many = is_trusted(peer, &self.gateway.snapshot().trusted_proxies);
-        connection.share(&self.gateway.traffic, many);
-        let has_flooded = !many && self.gateway.traffic.floods.of(peer) > 0;
+        let many = is_trusted(connection.caller.peer, &self.gateway.snapshot().trusted_proxies);
+        let has_flooded = connection.share(&self.gateway.traffic, many);
         let pingora = if has_flooded { &self.wary } else { &self.pingora };
         pingora.process_new(connection, shutdown).await;
     }

@@ -58,9 +58,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Nothing was said on it yet; the client has so long to begin. `many`: it is one of our own proxies, for many.
-    pub fn new(caller: &Arc<Caller>, traffic: &Arc<Traffic>, patience: Duration, many: bool) -> Self {
-        let floods = if many { 0 } else { traffic.floods.of(caller.peer) };
+    /// Nothing was said on it yet; the client has so long to begin, and has flooded so often lately. `many`: it is one of our
+    /// own proxies, for many.
+    pub fn new((caller, patience): (&Arc<Caller>, Duration), traffic: &Arc<Traffic>, many: bool, floods: u32) -> Self {
         Self {
             caller: caller.packed(),
             client: caller.peer,

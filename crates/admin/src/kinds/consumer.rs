@@ -36,9 +36,6 @@ impl Entity for Consumer {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
     fn belongs_to(&self, parent: &Parent, _: &Config) -> bool {
         parent.field == "consumer_group" && self.groups.contains(&parent.name)
     }

@@ -31,9 +31,6 @@ impl Entity for ConsumerGroup {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
     fn belongs_to(&self, parent: &Parent, config: &Config) -> bool {
         let consumer = (parent.field == "consumer").then(|| find::<Consumer>(config, &parent.id.to_string()).ok()).flatten();
         consumer.is_some_and(|consumer| consumer.groups.contains(&self.name))

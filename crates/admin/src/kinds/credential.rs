@@ -53,7 +53,7 @@ const TABLES: [Table; 4] = [
 ];
 
 /// One of a table, by where the configuration has it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Credential<const TABLE: usize> {
     id: Uuid,
     consumer: usize,

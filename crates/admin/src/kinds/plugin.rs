@@ -119,10 +119,6 @@ impl Entity for PluginEntry {
         options(self)
     }
 
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
-
     fn belongs_to(&self, parent: &Parent, _: &Config) -> bool {
         let (field, name) = match &self.scope {
             Scope::Global => return false,

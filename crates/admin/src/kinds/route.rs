@@ -41,9 +41,6 @@ impl Entity for Route {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
     fn belongs_to(&self, parent: &Parent, _: &Config) -> bool {
         self.service.as_ref().is_some_and(|(_, id)| parent.is("service", *id))
     }

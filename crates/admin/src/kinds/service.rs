@@ -47,9 +47,6 @@ impl Entity for Service {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
 }
 
 impl Named for Service {

@@ -39,9 +39,6 @@ impl Entity for Sni {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
     fn belongs_to(&self, parent: &Parent, _: &Config) -> bool {
         parent.is("certificate", self.certificate)
     }

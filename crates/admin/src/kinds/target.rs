@@ -39,9 +39,6 @@ impl Entity for Target {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
     /// As it is written; the port may be left out as in the file.
     fn is_called(&self, key: &str, _: &Config) -> bool {
         TargetPlace::parse(key).is_ok_and(|place| place == self.place)

@@ -39,9 +39,6 @@ impl Entity for Upstream {
     fn show(&self, _: &Config) -> Value {
         to_json(self)
     }
-    fn is_as_it_was(&self, _: &Config, (old, _): (&Self, &Config)) -> bool {
-        self == old
-    }
 }
 
 impl Named for Upstream {

@@ -34,8 +34,7 @@ pub(crate) enum To {
 impl To {
     /// The schema of a body of this kind, below another entity if the path names one.
     pub fn body(self, table: &str, parent: Option<&str>) -> Value {
-        let kind = KINDS.iter().find(|kind| kind.name == table);
-        match (kind, parent) {
+        match (Kind::named(table), parent) {
             (Some(kind), Some(parent)) => below(self.of(kind), parent),
             _ => json!({ "$ref": format!("#/components/schemas/{table}_{}", self.name()) }),
         }
@@ -43,14 +42,13 @@ impl To {
 
     /// What may stand in a path for one that is put: an id, or what it is to be called.
     pub fn key(table: &str) -> Value {
-        let kind = KINDS.iter().find(|kind| kind.name == table);
-        let name = kind.map(|kind| described(kind)["properties"][kind.key].clone()).unwrap_or_default();
+        let name = Kind::named(table).map(|kind| described(kind)["properties"][kind.key].clone()).unwrap_or_default();
         json!({ "anyOf": [{ "type": "string", "format": "uuid" }, name] })
     }
 
     /// Whether there must be a body: none is as an empty object.
     pub fn is_needed(self, table: &str) -> bool {
-        let schema = KINDS.iter().find(|kind| kind.name == table).map(|kind| self.of(kind)).unwrap_or_default();
+        let schema = Kind::named(table).map(|kind| self.of(kind)).unwrap_or_default();
         schema["anyOf"].is_array() || schema["required"].as_array().is_some_and(|required| !required.is_empty())
     }
 

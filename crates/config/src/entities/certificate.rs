@@ -10,7 +10,7 @@ use super::Stamps;
 use crate::x509;
 
 /// A certificate with its key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Certificate {
     /// Its id.
     pub id: Uuid,
@@ -63,7 +63,7 @@ pub struct Sni {
 }
 
 /// An authority whose certificates are trusted where it is named.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct CaCertificate {
     /// Its id.
     pub id: Uuid,
